@@ -1,0 +1,1 @@
+"""Processors, providers and file formats that come with Rowmill; reached by entry point only, like any plugin."""

@@ -1,0 +1,173 @@
+"""Any OpenAI-compatible chat endpoint: OpenAI itself, a gateway, vLLM, llama.cpp, Ollama …"""
+
+import os
+import re
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from rowmill.builtin.providers.chat_response import Answer, ChatResponse, ResponseReader, rejects_schema
+from rowmill.builtin.providers.pacing import Clock
+from rowmill.model.errors import UsageError
+from rowmill.model.outcome import RetryLater
+from rowmill.plugins.contracts import Request
+
+_BASE_URL = "https://api.openai.com/v1"
+_KEY_NAME = "OPENAI_API_KEY"
+_HTTP_URL = re.compile(r"https?://[!-~]+", re.ASCII)
+_CONNECT_TIMEOUT = 30.0
+"""Seconds for DNS, TCP, proxy and TLS together. The call as a whole needs no bound of its own: the engine's timeout
+cancels it, and that closes the connection."""
+_IDLE_TIMEOUT = 4.0
+"""Seconds that an idle connection is kept. Many servers (uvicorn and with it vLLM, llama.cpp, Node) close one after 5,
+and a call that meets such a close on its way fails uncertainly: the server may have begun to work on it."""
+
+
+class OpenAIProvider:
+    """``config`` takes ``base_url`` and ``api_key_env`` (the environment variable that holds the key). Without a
+    ``base_url`` it is OpenAI itself. User info in the URL is sent where there is no key. Raises ``UsageError`` for a
+    missing model, a missing key, an unusable URL or proxy."""
+
+    max_concurrency = None
+
+    def __init__(self, model: str, config: Mapping[str, Any], clock: Clock = time.time) -> None:
+        if not model:
+            raise UsageError("The model has no name.", "Write openai/NAME.")
+        self._model = model
+        base_url = (config.get("base_url") or _BASE_URL).strip()
+        url = _endpoint(base_url)
+        key_name = config.get("api_key_env") or _KEY_NAME
+        key = _key(key_name, required=not config.get("base_url"))
+        self._url = url.with_user(None) if key else url
+        self._proxy = _proxy(url)
+        self._headers = {"Content-Type": "application/json", "User-Agent": "rowmill"} | (
+            {"Authorization": f"Bearer {key}"} if key else {}
+        )
+        self._reader = ResponseReader(str(url.host_port_subcomponent), model, key_name, key, clock)
+        self._session: aiohttp.ClientSession | None = None
+        self._takes_schema = True
+        self._formatted: tuple[Mapping[str, Any], orjson.Fragment] | None = None
+        self.limit_key: str | None = sha256(f"{url}\0{key or ''}".encode()).hexdigest()[:16]
+
+    async def open(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_TIMEOUT),
+            timeout=aiohttp.ClientTimeout(connect=_CONNECT_TIMEOUT),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=self._headers,
+            proxy=self._proxy,
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def complete(self, request: Request) -> Answer:
+        """One call, or two where the server turns out not to take a JSON Schema; it is then told in words."""
+        constrained = request.schema is not None and self._takes_schema
+        response = await self._send(self._body(request))
+        if isinstance(response, RetryLater):
+            return response
+        if constrained and rejects_schema(response):
+            self._takes_schema = False
+            return await self.complete(request)
+        return self._reader.read(response)
+
+    async def _send(self, body: bytes) -> ChatResponse | RetryLater:
+        assert self._session is not None, "open() comes before complete()"
+        server = self._reader.server
+        try:
+            # Redirects are not followed: a key must not travel to a host nobody named.
+            async with self._session.post(self._url, data=body, allow_redirects=False) as response:
+                return ChatResponse(response.status, response.headers.get, await response.read())
+        except TimeoutError:
+            return RetryLater("timeout", f"{server} took no connection within {_CONNECT_TIMEOUT:g} seconds.")
+        except (aiohttp.ClientError, OSError) as error:
+            return RetryLater("connection", f"The connection to {server} failed: {self._cause(error)}.")
+
+    def _body(self, request: Request) -> bytes:
+        body = {**request.settings, "model": self._model, "messages": request.messages}
+        if request.schema is not None:
+            if self._takes_schema:
+                body["response_format"] = self._response_format(request.schema)
+            else:
+                body["messages"] = _instructed(request.messages, request.schema)
+        return orjson.dumps(body)
+
+    def _response_format(self, schema: Mapping[str, Any]) -> orjson.Fragment:
+        """Written once per schema: every row of a step brings the same one."""
+        if self._formatted is None or self._formatted[0] is not schema:
+            named = {"name": "answer", "strict": True, "schema": schema}
+            self._formatted = (schema, orjson.Fragment(orjson.dumps({"type": "json_schema", "json_schema": named})))
+        return self._formatted[1]
+
+    def _cause(self, error: BaseException) -> str:
+        """The innermost cause: the outer ones repeat the URL, which may hold a secret."""
+        while error.__cause__ is not None:
+            error = error.__cause__
+        return self._reader.redacted(_words(error)).rstrip(".")
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed it before it had answered"
+    if isinstance(error, OSError) and error.errno:
+        foreign = isinstance(error, ssl.SSLError | socket.gaierror)  # numbers that are none of the system's
+        return str(error.strerror) if foreign else os.strerror(error.errno)
+    return str(getattr(error, "message", error)) or type(error).__name__
+
+
+def _endpoint(base_url: str) -> URL:
+    """The URL to post to, its characters left as they are. Raises ``UsageError``, without repeating user info or
+    query."""
+    with suppress(ValueError):
+        parts = urlsplit(base_url)
+        path = parts.path.rstrip("/").removesuffix("/chat/completions")
+        url = URL(parts._replace(path=f"{path}/chat/completions", fragment="").geturl(), encoded=True)
+        if _HTTP_URL.fullmatch(base_url) and url.host and url.host.encode("idna"):
+            return url
+    raise UsageError("The base URL is no HTTP address.", "Write it as https://HOST/v1.")
+
+
+def _proxy(url: URL) -> str | None:
+    """The proxy that the environment names, looked up once: aiohttp's ``trust_env`` asks in a thread for every call,
+    and in another for a password in ``~/.netrc`` that would go before the key. Raises ``UsageError`` for one that does
+    not speak HTTP."""
+    proxy = None if proxy_bypass(f"{url.host}:{url.port}") else getproxies().get(url.scheme)
+    if not proxy:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not _HTTP_URL.fullmatch(proxy):
+        name = f"{url.scheme}_proxy"
+        raise UsageError(f"The proxy in {name} is no HTTP proxy.", f"Set {name} to http://HOST:PORT.")
+    return proxy
+
+
+def _key(name: str, *, required: bool) -> str | None:
+    key = os.environ.get(name, "").strip()
+    if required and not key:
+        raise UsageError(f"The model needs an API key, and the environment variable {name} is not set.", f"Set {name}.")
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(f"The API key in {name} holds characters that no key has.", f"Set {name} again.")
+    return key or None
+
+
+def _instructed(messages: list[dict[str, str]], schema: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The same messages with the schema spelt out in the system message."""
+    words = (
+        f"Answer with one JSON object and nothing else. It must fit this JSON Schema: {orjson.dumps(schema).decode()}"
+    )
+    first, *others = messages
+    if first["role"] != "system":
+        return [{"role": "system", "content": words}, *messages]
+    return [{"role": "system", "content": f"{first['content']}\n\n{words}"}, *others]

@@ -1,0 +1,54 @@
+"""What several commands share: the store, the JSON switch, finding a job."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+
+from rowmill.model.job import Job
+from rowmill.service.view import job_view
+from rowmill.store.opening import open_store
+from rowmill.store.store import Store
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+job_argument = click.argument("job_name", metavar="JOB")
+
+
+@contextmanager
+def the_store() -> Iterator[Store]:
+    store = open_store()
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def one_job(name: str) -> Iterator[tuple[Store, Job]]:
+    with the_store() as store:
+        yield store, store.browse.find_job(name)
+
+
+def print_json(value: Any) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def print_job(store: Store, job: Job, sentence: str, *, as_json: bool) -> None:
+    """The job as JSON, or ``sentence``."""
+    if as_json:
+        print_json(job_view(job, store.clock(), store.browse.executions(job.pk)))
+    else:
+        click.echo(sentence)
+
+
+def console() -> Console:
+    """Standard output for tables; a pipe has no width, so that nothing is cut off there."""
+    return Console(width=None if sys.stdout.isatty() else 1000)
+
+
+def on_terminal() -> bool:
+    return sys.stderr.isatty()

@@ -1,0 +1,105 @@
+"""Jobs in words, for people."""
+
+from rowmill.model.budget import dollars
+from rowmill.model.job import Job
+from rowmill.model.progress import eta
+from rowmill.model.status import JobStatus, PauseReason
+from rowmill.service.view import pace_of
+
+PAUSED_BECAUSE = {
+    PauseReason.USER: "",
+    PauseReason.USAGE_LIMIT: "the usage limit is reached",
+    PauseReason.RATE_LIMIT: "the provider refused every call for 15 minutes (rate limit)",
+}
+
+
+def rows_word(count: int) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float | None) -> str:
+    """``1:05`` or ``2:03:04``; ``–`` where it is not known."""
+    if seconds is None:
+        return "–"
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def state(job: Job) -> str:
+    """The status with what must be known beside it."""
+    if job.interrupted:
+        return "running (interrupted)"
+    if job.stopping:
+        return f"{job.status} (stopping)"
+    if job.status is JobStatus.PAUSED and job.pause_reason is not PauseReason.USER:
+        return f"paused ({job.pause_reason})"
+    return str(job.status)
+
+
+def progress_line(job: Job, now: float) -> str:
+    """Where the job is: ``120 of 1,000 rows (12 %), 3 failed, 45.0 rows/s, 0:20 left``."""
+    counts = job.counts
+    parts = [f"{counts.processed:,} of {counts.total or 0:,} rows ({counts.progress or 0:.0f} %)"]
+    if counts.failed:
+        parts.append(f"{counts.failed:,} failed")
+    pace = pace_of(job, now)
+    if pace is not None:
+        parts += [f"{pace:,.1f} rows/s", f"{duration(eta(counts.unprocessed, pace))} left"]
+    return ", ".join(parts + spending(job))
+
+
+def spending(job: Job) -> list[str]:
+    """Tokens and money, where there were any."""
+    parts = []
+    if job.tokens_in or job.tokens_out:
+        parts.append(f"{job.tokens_in:,} + {job.tokens_out:,} tokens")
+    if job.price and (job.cost or job.settings.budget is not None):
+        parts.append(money(job))
+    return parts
+
+
+def stop_lines(job: Job) -> list[str]:
+    """What is to be said when a job has come to a stop, or was found stopped."""
+    match job.status:
+        case JobStatus.COMPLETED:
+            return _completed(job)
+        case JobStatus.PAUSED:
+            why = _paused_because(job)
+            return [f"{job.id} is paused{': ' + why if why else ''}.", f"Go on with: rowmill resume {job.id}"]
+        case JobStatus.FAILED:
+            error = job.error
+            says = f"{error.code}: {error.message} {error.hint}".strip() if error else "unknown"
+            return [f"{job.id} has failed: {says}", f"Then go on with: rowmill resume {job.id}"]
+        case JobStatus.CANCELLED:
+            rest = f"Do the rest with: rowmill run --from {job.id} --only unprocessed"
+            return [f"{job.id} is cancelled; what was done is kept.", *([rest] if job.counts.unprocessed else [])]
+    if job.interrupted:
+        return [f"{job.id} was interrupted.", f"Go on with: rowmill resume {job.id}"]
+    return [f"{job.id} is {state(job)}."]
+
+
+def _paused_because(job: Job) -> str:
+    if job.pause_reason is PauseReason.BUDGET:
+        return f"{money(job)} is spent, and one more row may go over; raise it by the same run with --budget"
+    if job.pause_reason is PauseReason.FAILURE_SPIKE and job.error:
+        error = job.error
+        return f"the last rows all failed with {error.code}: {error.message.rstrip('.')}. {error.hint.rstrip('.')}"
+    return PAUSED_BECAUSE[job.pause_reason or PauseReason.USER]
+
+
+def money(job: Job) -> str:
+    """What the job has cost, and of how much: ``$0.12 of $5.00``."""
+    spent = f"${dollars(job.cost):,.4f}"
+    return spent if job.settings.budget is None else f"{spent} of ${dollars(job.settings.budget):,.4f}"
+
+
+def _completed(job: Job) -> list[str]:
+    counts = job.counts
+    done = f"{job.id} is completed: {counts.succeeded:,} of {counts.total:,} rows succeeded"
+    lines = [", ".join([done, *spending(job)]) + "."]
+    if counts.failed:
+        lines.append(f"{counts.failed:,} failed. See them: rowmill rows {job.id} --status failed")
+        lines.append(f"Run them again: rowmill retry {job.id}")
+    return lines

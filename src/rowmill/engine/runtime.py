@@ -1,0 +1,49 @@
+"""The world as the engine sees it: clock, waiting, chance and threads come from here and can be simulated."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Runtime(Protocol):
+    random: Random
+
+    def now(self) -> float:
+        """Unix seconds."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def save(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
+        """Runs a call that writes to the store, off the event loop, one after the other."""
+        ...
+
+    def load(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
+        """Runs a call that reads from the store, off the event loop."""
+        ...
+
+
+class RealRuntime:
+    """The machine's own clock and threads."""
+
+    def __init__(self) -> None:
+        self.random = Random()  # noqa: S311 - jitter is no secret
+        self._saver = ThreadPoolExecutor(1, "rowmill-save")
+        self._loader = ThreadPoolExecutor(1, "rowmill-load")
+
+    def now(self) -> float:
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def save(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._saver, function, *args)
+
+    def load(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._loader, function, *args)

@@ -1,0 +1,44 @@
+"""Why an execution comes to an end, and which reason wins."""
+
+from dataclasses import dataclass
+
+from rowmill.model.job import JobError
+from rowmill.model.status import PauseReason, Verb
+
+_RANK = {Verb.COMPLETE: 0, Verb.RELEASE: 1, Verb.PAUSE: 2, Verb.FAIL: 3, Verb.CANCEL: 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """``reason`` is why the engine itself pauses; a pause without one obeys a wish and takes the reason of that."""
+
+    verb: Verb
+    reason: PauseReason | None = None
+    error: JobError | None = None
+    tolerate: str | None = None
+
+    @property
+    def wished(self) -> bool:
+        return self.verb in (Verb.PAUSE, Verb.CANCEL) and self.reason is None
+
+
+class Stopper:
+    """Holds the strongest reason to stop. What the user wishes can be taken back, anything else cannot."""
+
+    def __init__(self) -> None:
+        self._wish: Stop | None = None
+        self._demand: Stop | None = None
+
+    @property
+    def stop(self) -> Stop | None:
+        stops = [stop for stop in (self._wish, self._demand) if stop]
+        return max(stops, key=lambda stop: _RANK[stop.verb]) if stops else None
+
+    def wish(self, verb: Verb | None) -> None:
+        """What the user wants at present."""
+        self._wish = Stop(verb) if verb else None
+
+    def demand(self, stop: Stop) -> None:
+        """What the engine itself has met; the first of equals counts."""
+        if self._demand is None or _RANK[stop.verb] > _RANK[self._demand.verb]:
+            self._demand = stop

@@ -1,0 +1,1 @@
+"""What a plugin fulfils (``contracts``) and how it is found (``registry``)."""

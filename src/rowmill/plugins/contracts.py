@@ -1,0 +1,116 @@
+"""The contracts that a reader, writer, processor or provider fulfils; the built-in ones use no other door.
+
+Each is found by an entry point (see ``rowmill.plugins.registry``) whose object is a class or factory.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Protocol
+
+from rowmill.model.outcome import NO_USAGE, Failed, Outcome, RetryLater, StopJob, Usage
+
+
+class Reader(Protocol):
+    """Reads one table format as a stream. Entry point group ``rowmill.readers``, named by the file suffix."""
+
+    columns: list[str]
+    """Column names in order. Complete only once ``rows`` is exhausted: JSON Lines may add columns as they appear."""
+
+    def rows(self) -> Iterator[list[Any]]:
+        """Each row as values in the order of ``columns``; a row may be shorter where columns were added after it.
+        Raises ``InputError`` with the line and the cause."""
+        ...
+
+
+class ReaderFactory(Protocol):
+    def __call__(self, file: BinaryIO, name: str) -> Reader:
+        """``file`` is seekable and stands at its start; ``name`` is what messages call it. Raises ``InputError`` when
+        even the header cannot be read."""
+        ...
+
+
+class Writer(Protocol):
+    """Writes one table format as a stream. Entry point group ``rowmill.writers``, named by the file suffix."""
+
+    def write(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Appends rows; values are what JSON knows (str, int, float, bool, None, list, dict)."""
+        ...
+
+    def close(self) -> None:
+        """Finishes the format; the file itself is the caller's to close."""
+        ...
+
+
+class WriterFactory(Protocol):
+    def __call__(self, file: BinaryIO, columns: Sequence[str]) -> Writer: ...
+
+
+class Processor(Protocol):
+    """What is done to a row. Entry point group ``rowmill.processors``; made once per step and engine."""
+
+    limit_key: str | None
+    """Whose limits a call counts against: equal for everything that shares a provider's quota; ``None``: no limits."""
+
+    max_concurrency: int | None
+    """The most calls it can usefully have in flight; ``None``: no bound of its own."""
+
+    async def open(self) -> None:
+        """Called once, before the first row, inside the engine's event loop."""
+        ...
+
+    async def process(self, values: Mapping[str, Any]) -> Outcome:
+        """Works one row: its columns, and the outputs of earlier steps. The engine applies the timeout; a cancelled
+        call must end. An exception that escapes is retried as ``function_error``."""
+        ...
+
+    def weigh(self, values: Mapping[str, Any]) -> int:
+        """Tokens that this row may use, at a guess, for ``--tpm`` and ``--budget``; 0 where tokens mean nothing."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class ProcessorFactory(Protocol):
+    def __call__(self, config: Mapping[str, Any], outputs: Mapping[str, Mapping[str, Any]]) -> Processor:
+        """``config`` is the step's own settings as stored with the job; ``outputs`` maps each output column to its
+        JSON Schema. Raises ``UsageError`` where they cannot work; nothing is called yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One model call. ``schema`` is the JSON Schema of the whole answer, ``None`` for plain text."""
+
+    messages: list[dict[str, str]]
+    schema: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Model settings passed on as they are: temperature, max_tokens, seed …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A model's answer: its text, what it used, and for how many seconds the connection should now rest, if at all."""
+
+    text: str
+    usage: Usage = NO_USAGE
+    hold: float | None = None
+
+
+class Provider(Protocol):
+    """How models are reached. Entry point group ``rowmill.providers``, named as in ``--model NAME/MODEL``."""
+
+    limit_key: str | None
+    max_concurrency: int | None
+
+    async def open(self) -> None: ...
+
+    async def complete(self, request: Request) -> Completion | Failed | RetryLater | StopJob: ...
+
+    async def close(self) -> None: ...
+
+
+class ProviderFactory(Protocol):
+    def __call__(self, model: str, config: Mapping[str, Any]) -> Provider:
+        """``model`` is what follows ``NAME/``; ``config`` holds ``base_url``, ``api_key_env`` … Raises ``UsageError``
+        where the model cannot be reached from here at all."""
+        ...

@@ -1,0 +1,1 @@
+"""The operations that every interface calls: take tables in, submit, work, control, browse, deliver."""

@@ -1,0 +1,117 @@
+"""Jobs and rows as the objects that every interface shows: ``--json`` here, the HTTP API later."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from rowmill.model.budget import dollars
+from rowmill.model.job import Attempt, Execution, Job, Row
+from rowmill.model.progress import eta, rate
+from rowmill.model.status import JobStatus
+
+
+def job_view(job: Job, now: float, executions: list[Execution] | None = None) -> dict[str, Any]:
+    """``job`` as JSON knows it. ``executions`` are left out where they were not asked for."""
+    counts = job.counts
+    pace = pace_of(job, now)
+    view = {
+        "id": job.id,
+        "type": job.type,
+        "name": job.name,
+        "status": job.status,
+        "stopping": job.stopping,
+        "interrupted": job.interrupted,
+        "waiting_for": _waiting_for(job),
+        "pause_reason": job.pause_reason,
+        "needs_attention": job.needs_attention,
+        "error": asdict(job.error) if job.error else None,
+        "total": counts.total,
+        "processed": counts.processed,
+        "succeeded": counts.succeeded,
+        "failed": counts.failed,
+        "skipped": counts.skipped,
+        "unprocessed": counts.unprocessed,
+        "running": job.running,
+        "uncertain": job.uncertain,
+        "progress": counts.progress,
+        "rate": pace,
+        "eta_seconds": eta(counts.unprocessed, pace) if job.pace else None,
+        "tokens_in": job.tokens_in,
+        "tokens_out": job.tokens_out,
+        "cost_usd": dollars(job.cost) if job.price else None,
+        "concurrency": job.settings.concurrency,
+        "settings": _settings(job),
+        "created_at": moment(job.created_at),
+        "started_at": moment(job.started_at),
+        "finished_at": moment(job.finished_at),
+        "duration_seconds": round(_worked(job, now), 3),
+        "dataset": job.dataset_id,
+        "steps": [asdict(step) for step in job.steps],
+        "output": asdict(job.output) if job.output else None,
+        "metadata": {},
+    }
+    if executions is not None:
+        view["executions"] = [
+            {**asdict(e), "started_at": moment(e.started_at), "finished_at": moment(e.finished_at)} for e in executions
+        ]
+    return view
+
+
+def row_view(row: Row, columns: list[str], *, priced: bool) -> dict[str, Any]:
+    """``row`` as JSON knows it; ``columns`` are those of its dataset, and ``priced`` says whether its job's calls have
+    a known price."""
+    return {
+        "number": row.number,
+        "record": row.record,
+        "status": row.status,
+        "values": dict(zip(columns, row.values, strict=False)),
+        "output": row.output,
+        "error": {"code": row.code, "message": row.message} if row.code else None,
+        "attempts": [_attempt(attempt, priced=priced) for attempt in row.attempts],
+    }
+
+
+def pace_of(job: Job, now: float) -> float | None:
+    """Rows per second of late; ``None`` where the job does not run or it is too early to tell."""
+    if job.pace is None or job.interrupted or job.status is not JobStatus.RUNNING:
+        return None
+    return rate(job.counts.processed, job.pace.before_processed, now - job.pace.before_at)
+
+
+def moment(seconds: float | None) -> str | None:
+    """Unix seconds as RFC 3339 in UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _attempt(attempt: Attempt, *, priced: bool) -> dict[str, Any]:
+    return {
+        "step": attempt.step,
+        "attempt": attempt.number,
+        "started_at": moment(attempt.started_at),
+        "duration_seconds": round(attempt.duration, 3),
+        "outcome": attempt.outcome,
+        "error": {"code": attempt.code, "message": attempt.message} if attempt.code else None,
+        "tokens_in": attempt.tokens_in,
+        "tokens_out": attempt.tokens_out,
+        "cost_usd": dollars(attempt.cost) if priced else None,
+    }
+
+
+def _settings(job: Job) -> dict[str, Any]:
+    settings = asdict(job.settings)
+    budget = settings.pop("budget")
+    return {**settings, "budget_usd": None if budget is None else dollars(budget)}
+
+
+def _worked(job: Job, now: float) -> float:
+    """Seconds that executions took, the one under way included."""
+    running = job.pace is not None and not job.interrupted
+    return job.worked + (now - job.pace.started_at if job.pace and running else 0.0)
+
+
+def _waiting_for(job: Job) -> str | None:
+    if job.status is JobStatus.PENDING:
+        return "an engine"
+    return "rows in flight" if job.stopping and not job.interrupted else None

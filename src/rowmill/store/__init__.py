@@ -1,0 +1,1 @@
+"""The ledger: everything that must outlive a crash. One verb per transition; see ``store.Store``."""

@@ -1,0 +1,100 @@
+"""What happens to a job when the engine that had it is dead.
+
+The slots that it occupied are exactly the calls that may have been made and were not saved. They are counted as
+``uncertain`` and their rows go back, remembering how many crashes they have seen.
+"""
+
+from rowmill.model.retry import LAST_CRASH
+from rowmill.model.status import JobStatus, Verb, target
+from rowmill.store.database import Database, Transaction
+
+
+def bury(database: Database, job: int, now: float) -> Verb | None:
+    """Frees ``job`` of every dead engine's claim; what was wished of it meanwhile takes effect, and is returned.
+
+    In a transaction of its own: it stands also where what is then said to the job is refused.
+    """
+    obeyed = None
+    with database.transaction() as tx:
+        for generation, engine in tx.execute("SELECT generation, engine FROM claims WHERE job = ?", (job,)):
+            if not database.alive(engine):
+                obeyed = bury_claim(tx, job, generation, now)
+    return obeyed
+
+
+def bury_claim(tx: Transaction, job: int, generation: int, now: float) -> Verb | None:
+    """Takes the job from the claim of ``generation``, whether its engine is dead or only presumed so."""
+    _fail_repeat_offenders(tx, job, generation, now)
+    tx.execute(
+        """INSERT INTO deferred (job, number, due_at, generation, step, attempts, crashes, carried)
+           SELECT job, number, 0, generation, step, attempts, crashes + 1, carried FROM slots
+           WHERE job = ? AND generation = ?""",
+        (job, generation),
+    )
+    lost = tx.change("DELETE FROM slots WHERE job = ? AND generation = ?", (job, generation))
+    _end_crashed(tx, job, generation, lost, now)
+    obeyed = _obey_wish(tx, job, now)
+    tx.execute(
+        """DELETE FROM engines WHERE id NOT IN (SELECT engine FROM claims)
+           AND id IN (SELECT engine FROM executions WHERE job = ? AND ended_as = 'crashed')""",
+        (job,),
+    )
+    return obeyed
+
+
+def _fail_repeat_offenders(tx: Transaction, job: int, generation: int, now: float) -> None:
+    seq = tx.execute("UPDATE jobs SET seq = seq + 1 WHERE pk = ? RETURNING seq", (job,))[0][0]
+    failed = tx.change(
+        """INSERT INTO outcomes (job, number, seq, status, output, step, attempt, started_at, duration, code, message,
+                                 tokens_in, tokens_out, cost)
+           SELECT job, number, ?, 'failed', carried, step, attempts + 1, ?, 0, 'crashed_process', ?, 0, 0, 0 FROM slots
+           WHERE job = ? AND generation = ? AND crashes + 1 >= ?""",
+        (
+            seq,
+            now,
+            f"The process ended {LAST_CRASH} times while it worked this row; retry it if that had other reasons.",
+            job,
+            generation,
+            LAST_CRASH,
+        ),
+    )
+    if failed:
+        tx.execute("UPDATE jobs SET failed = failed + ?, uncertain = uncertain + ? WHERE pk = ?", (failed, failed, job))
+        tx.execute(
+            "UPDATE executions SET uncertain = uncertain + ? WHERE job = ? AND finished_at IS NULL", (failed, job)
+        )
+        tx.execute(
+            "DELETE FROM slots WHERE job = ? AND generation = ? AND crashes + 1 >= ?", (job, generation, LAST_CRASH)
+        )
+
+
+def _end_crashed(tx: Transaction, job: int, generation: int, lost: int, now: float) -> None:
+    tx.execute("UPDATE jobs SET uncertain = uncertain + ? WHERE pk = ?", (lost, job))
+    tx.execute("UPDATE executions SET uncertain = uncertain + ? WHERE job = ? AND finished_at IS NULL", (lost, job))
+    end_claim(tx, job, generation, "crashed", now)
+
+
+def end_claim(tx: Transaction, job: int, generation: int, ended_as: str, now: float) -> None:
+    """Ends the execution of a claim: it holds nothing afterwards."""
+    tx.execute(
+        """UPDATE executions SET finished_at = ?, ended_as = ?,
+                  processed = (SELECT succeeded + failed + skipped FROM jobs WHERE pk = job) - began_with
+           WHERE job = ? AND finished_at IS NULL""",
+        (now, ended_as, job),
+    )
+    tx.execute("UPDATE chunks SET generation = NULL WHERE job = ? AND generation = ?", (job, generation))
+    tx.execute("DELETE FROM claims WHERE job = ? AND generation = ?", (job, generation))
+
+
+def _obey_wish(tx: Transaction, job: int, now: float) -> Verb | None:
+    """Carries out a standing pause or cancel of a job that no engine holds; returns which it was."""
+    for verb in (Verb.PAUSE, Verb.CANCEL):
+        obeyed = tx.change(
+            """UPDATE jobs SET status = ?, pause_reason = CASE WHEN wish = 'pause' THEN wish_reason END,
+                      wish = NULL, wish_reason = NULL, finished_at = CASE WHEN wish = 'cancel' THEN ? END
+               WHERE pk = ? AND status = 'running' AND wish = ?""",
+            (target(JobStatus.RUNNING, verb), now, job, verb.value),
+        )
+        if obeyed:
+            return verb
+    return None

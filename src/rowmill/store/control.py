@@ -1,0 +1,210 @@
+"""What a user says to a job, and a job's beginning and end in the store.
+
+A job that a living engine holds gets a wish, which the engine obeys; any other changes at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rowmill.model.errors import Busy, UsageError
+from rowmill.model.job import JobDraft, Settings
+from rowmill.model.status import PauseReason, Verb, sources, target
+from rowmill.store.burial import bury, bury_claim
+from rowmill.store.database import Database, Transaction
+from rowmill.store.ledger import reopen
+from rowmill.store.lines import dump, new_id, placeholders, refuse, settings_of, spec_of
+from rowmill.store.purge import purge
+from rowmill.store.selection import select_left, select_ranges
+
+
+class Control:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(self, draft: JobDraft, now: float) -> int:
+        """Stores a new pending job with its rows; returns its number."""
+        with self._database.transaction() as tx:
+            return _insert(tx, draft, now)
+
+    def submit_once(self, draft: JobDraft, now: float) -> tuple[int, bool]:
+        """The number of the job that is the same run, or of a new one; and whether it is new."""
+        with self._database.transaction() as tx:
+            sql = "SELECT max(pk) FROM jobs WHERE identity = ? AND status <> 'cancelled'"
+            known = tx.execute(sql, (draft.identity,))[0][0]
+            return (known, False) if known else (_insert(tx, draft, now), True)
+
+    def pause(self, job: int, now: float, reason: PauseReason = PauseReason.USER) -> None:
+        bury(self._database, job, now)
+        with self._database.transaction() as tx:
+            wished = tx.change(
+                """UPDATE jobs SET wish = coalesce(wish, 'pause'), wish_reason = coalesce(wish_reason, ?)
+                   WHERE pk = ? AND status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk)""",
+                (reason, job),
+            )
+            if not wished:
+                self._move(tx, job, Verb.PAUSE, "pause_reason = coalesce(pause_reason, ?)", (reason,))
+
+    def cancel(self, job: int, now: float) -> None:
+        if bury(self._database, job, now) is Verb.CANCEL:
+            return
+        with self._database.transaction() as tx:
+            wished = tx.change(
+                """UPDATE jobs SET wish = 'cancel', wish_reason = NULL
+                   WHERE pk = ? AND status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk)""",
+                (job,),
+            )
+            if not wished:
+                self._move(
+                    tx, job, Verb.CANCEL, "wish = NULL, pause_reason = NULL, error = NULL, finished_at = ?", (now,)
+                )
+
+    def resume(self, job: int, now: float) -> None:
+        """Takes a pause back that is still being obeyed, or lets the job go on when an engine claims it.
+
+        Raises ``Busy`` where a living engine works it already, or is about to cancel it.
+        """
+        bury(self._database, job, now)
+        with self._database.transaction() as tx:
+            if tx.change("UPDATE jobs SET wish = NULL, wish_reason = NULL WHERE pk = ? AND wish = 'pause'", (job,)):
+                return
+            self._refuse_held(tx, job)
+            self._move(tx, job, Verb.RESUME, "pause_reason = NULL, error = NULL, finished_at = NULL", ())
+
+    def retry(
+        self,
+        job: int,
+        now: float,
+        *,
+        failed_only: bool = False,
+        codes: Sequence[str] = (),
+        ranges: Sequence[tuple[int, int]] = (),
+    ) -> int:
+        """Takes failed rows back to pending, all or those with one of ``codes`` and in one of ``ranges``; returns how
+        many. Raises ``UsageError`` where a completed job has no such row."""
+        bury(self._database, job, now)
+        with self._database.transaction() as tx:
+            self._refuse_held(tx, job)
+            numbers = _failed(tx, job, codes, ranges)
+            unfinished = tx.execute("SELECT 1 FROM jobs WHERE pk = ? AND status <> 'completed'", (job,))
+            if not numbers and (failed_only or not unfinished):
+                raise UsageError("The job has no failed row to retry.", "See its rows with `rowmill rows`.")
+            self._move(
+                tx,
+                job,
+                Verb.RETRY,
+                """pause_reason = NULL, error = NULL, finished_at = NULL, dismissed = 0, seq = seq + 1,
+                   failed = failed - ?, touched_only = ?, tolerated = NULL""",
+                (len(numbers), int(failed_only)),
+            )
+            seq, generation = tx.execute("SELECT seq, generation FROM jobs WHERE pk = ?", (job,))[0]
+            reopen(tx, job, seq, generation, numbers)
+        return len(numbers)
+
+    def dismiss(self, job: int) -> None:
+        with self._database.transaction() as tx:
+            self._move(tx, job, Verb.DISMISS, "dismissed = 1", ())
+
+    def bury(self, job: int, now: float) -> None:
+        """Frees the job where the engine that had it is dead; what was wished of it meanwhile takes effect."""
+        bury(self._database, job, now)
+
+    def take_over(self, job: int, now: float) -> None:
+        """Takes the job from an engine that is alive but does not answer; what it commits later is refused."""
+        with self._database.transaction() as tx:
+            for (generation,) in tx.execute("SELECT generation FROM claims WHERE job = ?", (job,)):
+                bury_claim(tx, job, generation, now)
+
+    def steer(self, job: int, **changes: object) -> Settings:
+        """Changes settings by name; a running engine follows within a moment."""
+        with self._database.transaction() as tx:
+            text = tx.execute("SELECT settings FROM jobs WHERE pk = ?", (job,))[0][0]
+            settings = replace(settings_of(text), **changes)  # type: ignore[arg-type]
+            tx.execute("UPDATE jobs SET settings = ? WHERE pk = ?", (dump(settings), job))
+        return settings
+
+    def delivered(self, job: int, stamp: str) -> None:
+        """Notes the output file as it is about to be put in place."""
+        with self._database.transaction() as tx:
+            tx.execute("UPDATE jobs SET delivered = ? WHERE pk = ?", (stamp, job))
+
+    def delete(self, job: int, now: float) -> None:
+        """Removes the job, its rows' outcomes, and its dataset where no other job needs that."""
+        bury(self._database, job, now)
+        with self._database.transaction() as tx:
+            self._refuse_held(tx, job)
+            legal = sources(Verb.DELETE)
+            where = f"DELETE FROM jobs WHERE pk = ? AND status IN ({placeholders(len(legal))})"  # noqa: S608
+            if not tx.change(where, (job, *legal)):
+                raise refuse(tx, job, Verb.DELETE)
+        purge(self._database)
+
+    @staticmethod
+    def _move(tx: Transaction, job: int, verb: Verb, changes: str, params: tuple[object, ...]) -> None:
+        """Applies ``verb`` by the transition table, in one guarded statement."""
+        legal = sources(verb)
+        cases = " ".join("WHEN ? THEN ?" for _ in legal)
+        targets = [value for status in legal for value in (status, target(status, verb))]
+        moved = tx.change(
+            f"""UPDATE jobs SET status = CASE status {cases} END, {changes}
+                WHERE pk = ? AND status IN ({placeholders(len(legal))})""",  # noqa: S608 - constants only
+            (*targets, *params, job, *legal),
+        )
+        if not moved:
+            raise refuse(tx, job, verb)
+
+    @staticmethod
+    def _refuse_held(tx: Transaction, job: int) -> None:
+        held = tx.execute(
+            """SELECT pid, wish FROM claims JOIN jobs ON pk = job LEFT JOIN engines ON engines.id = engine
+               WHERE job = ?""",
+            (job,),
+        )
+        if held:
+            pid, wish = held[0]
+            doing = "being cancelled" if wish == Verb.CANCEL else "being run"
+            raise Busy(f"The job is {doing} by process {pid}.", "Follow it with `rowmill watch`.")
+
+
+def _insert(tx: Transaction, draft: JobDraft, now: float) -> int:
+    if not tx.change("UPDATE datasets SET loader = NULL WHERE pk = ?", (draft.dataset,)):
+        raise UsageError("The job's dataset was deleted at this moment.", "Run the command again.")
+    pk: int = tx.execute(
+        """INSERT INTO jobs (id, type, name, status, dismissed, touched_only, identity, spec, settings, dataset,
+                             generation, seq, succeeded, failed, skipped, uncertain, tokens_in, tokens_out,
+                             cost, created_at)
+           VALUES (?, ?, ?, 'pending', 0, 0, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?) RETURNING pk""",
+        (
+            new_id("job"),
+            draft.type,
+            draft.name,
+            draft.identity,
+            spec_of(draft),
+            dump(draft.settings),
+            draft.dataset,
+            now,
+        ),
+    )[0][0]
+    if draft.from_job is None:
+        total = select_ranges(tx, pk, draft.selection)
+    else:
+        total = select_left(tx, pk, draft.from_job, draft.from_status or "failed")
+    if total == 0:
+        raise UsageError("There is no row to work on.", "Choose other rows.")
+    tx.execute("UPDATE jobs SET total = ? WHERE pk = ?", (total, pk))
+    tx.execute("INSERT INTO chunks (job, hi, lo) VALUES (?, ?, 1)", (pk, total))
+
+    return pk
+
+
+def _failed(tx: Transaction, job: int, codes: Sequence[str], ranges: Sequence[tuple[int, int]]) -> list[int]:
+    """The numbers of the failed rows that match."""
+    where = "job = ? AND status = 'failed' AND superseded IS NULL"
+    params: list[object] = [job]
+    if codes:
+        where += f" AND code IN ({placeholders(len(codes))})"
+        params += codes
+    if ranges:
+        where += " AND (" + " OR ".join("number BETWEEN ? AND ?" for _ in ranges) + ")"
+        params += [bound for pair in ranges for bound in pair]
+    sql = f"SELECT number FROM outcomes WHERE {where} ORDER BY number"  # noqa: S608 - placeholders only
+    return [number for (number,) in tx.execute(sql, params)]

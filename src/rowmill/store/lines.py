@@ -1,0 +1,164 @@
+"""How records become lines of the database, and lines records."""
+
+import secrets
+from typing import Any
+
+import orjson
+
+from rowmill.model.budget import Price
+from rowmill.model.errors import IllegalTransition
+from rowmill.model.job import Attempt, Dataset, Job, JobDraft, JobError, Output, Owner, Pace, Settings, Step
+from rowmill.model.ledger import Task
+from rowmill.model.progress import Counts
+from rowmill.model.status import JobStatus, JobType, PauseReason, Verb, sources
+from rowmill.store.database import Database, Line, Transaction
+
+
+def new_id(prefix: str) -> str:
+    """A random name, unique for all practical purposes and safe to type."""
+    alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+    return f"{prefix}_" + "".join(secrets.choice(alphabet) for _ in range(12))
+
+
+def dump(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def dump_or_none(value: Any) -> str | None:
+    return None if value is None else dump(value)
+
+
+def load_or_none(text: str | None) -> Any:
+    return None if text is None else orjson.loads(text)
+
+
+def spec_of(draft: JobDraft) -> str:
+    return dump({"steps": draft.steps, "price": draft.price, "output": draft.output})
+
+
+_JOB_FIELDS = {
+    "pk": "j.pk",
+    "id": "j.id",
+    "type": "j.type",
+    "name": "j.name",
+    "status": "j.status",
+    "pause_reason": "j.pause_reason",
+    "wish": "j.wish",
+    "error": "j.error",
+    "dismissed": "j.dismissed",
+    "tolerated": "j.tolerated",
+    "spec": "j.spec",
+    "settings": "j.settings",
+    "delivered": "j.delivered",
+    "dataset": "j.dataset",
+    "dataset_id": "d.id",
+    "seq": "j.seq",
+    "total": "j.total",
+    "succeeded": "j.succeeded",
+    "failed": "j.failed",
+    "skipped": "j.skipped",
+    "uncertain": "j.uncertain",
+    "running": "(SELECT count(*) FROM slots WHERE slots.job = j.pk)",
+    "tokens_in": "j.tokens_in",
+    "tokens_out": "j.tokens_out",
+    "cost": "j.cost",
+    "created_at": "j.created_at",
+    "started_at": "j.started_at",
+    "finished_at": "j.finished_at",
+    "engine": "c.engine",
+    "pid": "e.pid",
+    "stretch_at": "x.started_at",
+    "before_at": "x.before_at",
+    "before_processed": "x.before_processed",
+    "worked": """(SELECT coalesce(sum(finished_at - started_at), 0) FROM executions WHERE executions.job = j.pk)""",
+}
+
+JOB_SQL = f"""
+SELECT {", ".join(_JOB_FIELDS.values())} FROM jobs j
+JOIN datasets d ON d.pk = j.dataset
+LEFT JOIN executions x ON x.job = j.pk AND x.finished_at IS NULL
+LEFT JOIN claims c ON c.job = j.pk
+LEFT JOIN engines e ON e.id = c.engine
+"""  # noqa: S608 - constants only
+
+
+def job_of(line: Line, database: Database) -> Job:
+    """A line of ``JOB_SQL`` as a job; asks ``database`` whether the engine that holds it is alive."""
+    of = dict(zip(_JOB_FIELDS, line, strict=True))
+    spec = orjson.loads(of["spec"])
+    return Job(
+        pk=of["pk"],
+        id=of["id"],
+        type=JobType(of["type"]),
+        name=of["name"],
+        status=JobStatus(of["status"]),
+        pause_reason=PauseReason(of["pause_reason"]) if of["pause_reason"] else None,
+        wish=Verb(of["wish"]) if of["wish"] else None,
+        error=JobError(**orjson.loads(of["error"])) if of["error"] else None,
+        dismissed=bool(of["dismissed"]),
+        counts=Counts(of["total"], of["succeeded"], of["failed"], of["skipped"]),
+        uncertain=of["uncertain"],
+        running=of["running"],
+        tokens_in=of["tokens_in"],
+        tokens_out=of["tokens_out"],
+        cost=of["cost"],
+        seq=of["seq"],
+        dataset=of["dataset"],
+        dataset_id=of["dataset_id"],
+        steps=[Step(**step) for step in spec["steps"]],
+        settings=settings_of(of["settings"]),
+        price=Price(**spec["price"]) if spec["price"] else None,
+        output=Output(**spec["output"]) if spec["output"] else None,
+        delivered=of["delivered"],
+        created_at=of["created_at"],
+        started_at=of["started_at"],
+        finished_at=of["finished_at"],
+        owner=Owner(of["engine"], of["pid"], database.alive(of["engine"])) if of["engine"] else None,
+        pace=Pace(of["stretch_at"], of["before_at"], of["before_processed"]) if of["stretch_at"] is not None else None,
+        worked=of["worked"],
+        tolerated=of["tolerated"],
+    )
+
+
+def settings_of(text: str) -> Settings:
+    return Settings(**orjson.loads(text))
+
+
+DATASET_SQL = "SELECT pk, id, name, columns, rows, content_hash, created_at FROM datasets"
+
+
+def dataset_of(line: Line) -> Dataset:
+    pk, id_, name, columns, rows, content_hash, created_at = line
+    return Dataset(pk, id_, name, orjson.loads(columns), rows, content_hash, created_at)
+
+
+def attempt_of(line: Line) -> Attempt:
+    return Attempt(*line)
+
+
+def attempt_line(attempt: Attempt) -> Line:
+    return (
+        attempt.step,
+        attempt.number,
+        attempt.started_at,
+        attempt.duration,
+        attempt.code,
+        attempt.message,
+        attempt.tokens_in,
+        attempt.tokens_out,
+        attempt.cost,
+    )
+
+
+def task_of(number: int, step: int, attempts: int, crashes: int, carried: str | None) -> Task:
+    return Task(number, step, attempts, crashes, load_or_none(carried), deferred=True)
+
+
+def placeholders(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def refuse(tx: Transaction, pk: int, verb: Verb) -> IllegalTransition:
+    """The error that says why ``verb`` changed nothing."""
+    status = tx.execute("SELECT status FROM jobs WHERE pk = ?", (pk,))[0][0]
+    return IllegalTransition(verb.value, status, [s.value for s in sources(verb)])

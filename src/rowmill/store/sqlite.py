@@ -1,0 +1,240 @@
+"""The SQLite database: one file, any number of processes on one machine.
+
+Three rules, all measured before they were made:
+
+* Every write transaction, checkpoint and close happens under one inter-process ``flock``. SQLite's own busy handler
+  polls, so that one writer with back-to-back commits starves the others for seconds; ``flock`` wakes them at once. It
+  also keeps clear of the WAL-reset bug of SQLite before 3.51.3, which needs a writer beside a checkpoint.
+* ``synchronous=FULL``: what was reported as saved survives a power cut.
+* No automatic checkpoints; ``maintain`` does them between commits once the log has grown.
+"""
+
+import fcntl
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from rowmill.model.errors import StoreError
+from rowmill.store.database import Line
+
+LOCK_TIMEOUT = 15.0
+"""Seconds to wait for the write lock before giving up: longer than any transaction takes."""
+
+CHECKPOINT_BYTES = 16 << 20
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA busy_timeout = 15000",
+    "PRAGMA cache_size = -16000",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+class SQLiteTransaction:
+    """Statements inside one write transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[Line]:
+        return self._connection.execute(sql, params).fetchall()
+
+    def change(self, sql: str, params: Sequence[Any] = ()) -> int:
+        return self._connection.execute(sql, params).rowcount
+
+    def executemany(self, sql: str, params: Iterable[Sequence[Any]]) -> None:
+        self._connection.executemany(sql, params)
+
+
+class SQLiteDatabase:
+    """The file ``rowmill.db`` below ``home``; lock files lie beside it. Safe to use from several threads."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "rowmill.db"
+        self._engines = home / "engines"
+        self._engines.mkdir(parents=True, exist_ok=True)
+        self._lock = WriteLock(home / "rowmill.lock")
+        self._presences: dict[str, IO[bytes]] = {}
+        self._read_mutex = threading.Lock()
+        self._checkpoint_at = CHECKPOINT_BYTES
+        with self._lock, _mapped():
+            # Switching to WAL is a write, and closing the last connection a checkpoint.
+            self._writer = self._connect()
+            self._reader = self._connect()
+
+    @contextmanager
+    def transaction(self) -> Iterator[SQLiteTransaction]:
+        with self._lock, _mapped():
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                yield SQLiteTransaction(self._writer)
+                self._writer.execute("COMMIT")
+            except BaseException:
+                # A full disk makes SQLite roll back by itself.
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def read(self, sql: str, params: Sequence[Any] = ()) -> list[Line]:
+        with self._read_mutex, _mapped():
+            return self._reader.execute(sql, params).fetchall()
+
+    def appear(self, engine: str) -> None:
+        file = (self._engines / f"{engine}.lock").open("ab")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        self._presences[engine] = file
+
+    def vanish(self, engine: str) -> None:
+        file = self._presences.pop(engine, None)
+        if file is not None:
+            (self._engines / f"{engine}.lock").unlink(missing_ok=True)
+            file.close()
+
+    def alive(self, engine: str) -> bool:
+        path = self._engines / f"{engine}.lock"
+        try:
+            with path.open("rb") as file:
+                # Shared, so that two who ask at once do not take each other for the engine.
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        path.unlink(missing_ok=True)
+        return False
+
+    def maintain(self) -> None:
+        try:
+            size = self._path.with_name("rowmill.db-wal").stat().st_size
+        except FileNotFoundError:
+            return
+        if size < self._checkpoint_at:
+            return
+        with self._lock, _mapped():
+            # A reader in the way is not waited for: the next turn comes when the log has grown again.
+            self._writer.execute("PRAGMA busy_timeout = 20")
+            busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            self._writer.execute("PRAGMA busy_timeout = 15000")
+        self._checkpoint_at = CHECKPOINT_BYTES + (size if busy else 0)
+
+    def version(self) -> str | None:
+        """The migration at which this store stands; ``None`` for an empty one."""
+        if not self.read("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"):
+            return None
+        lines = self.read("SELECT version_num FROM alembic_version")
+        return str(lines[0][0]) if lines else None
+
+    def check(self) -> str | None:
+        """What SQLite finds wrong with the file; ``None`` where it is sound."""
+        found = [str(line[0]) for line in self.read("PRAGMA quick_check(5)")]
+        return None if found == ["ok"] else "; ".join(found)
+
+    def in_use(self) -> bool:
+        """Whether an engine of any process lives."""
+        return any(self.alive(path.stem) for path in self._engines.glob("*.lock"))
+
+    @contextmanager
+    def alone(self) -> Iterator[sqlite3.Connection]:
+        """The raw connection inside a write transaction, for migrations."""
+        with self._lock, _mapped():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+            finally:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+
+    def close(self) -> None:
+        for engine in list(self._presences):
+            self.vanish(engine)
+        with self._lock, _mapped():
+            self._reader.close()
+            self._writer.close()
+        self._lock.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        return connection
+
+
+class WriteLock:
+    """A lock between processes (``flock``) and between the threads of this one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = self._open()
+        self._mutex = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._mutex.acquire(timeout=LOCK_TIMEOUT):
+            raise _locked()
+        try:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._wait()
+        except BaseException:
+            self._mutex.release()
+            raise
+
+    def __exit__(self, *exc: object) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._mutex.release()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _open(self) -> IO[bytes]:
+        return self._path.open("ab")
+
+    def _wait(self) -> None:
+        """Blocks in ``flock``, in a thread: a blocking ``flock`` knows no timeout, and polling would starve.
+
+        The thread locks a file of its own, which takes the place of ours, so that one which comes too late releases
+        nothing but itself.
+        """
+        file = self._open()
+        decided = threading.Lock()
+        locked, late = threading.Event(), threading.Event()
+
+        def block() -> None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with decided:
+                locked.set()
+                if late.is_set():
+                    file.close()
+
+        threading.Thread(target=block, daemon=True).start()
+        locked.wait(LOCK_TIMEOUT)
+        with decided:
+            if not locked.is_set():
+                late.set()
+                raise _locked()
+        self._file.close()
+        self._file = file
+
+
+def _locked() -> StoreError:
+    return StoreError(
+        f"Another process has held the store's write lock for {LOCK_TIMEOUT:.0f} seconds.",
+        "Look for a stopped rowmill process (its state is T in ps) and continue or end it.",
+    )
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    """Turns the driver's errors into ``StoreError``."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if "full" in str(error) or "disk I/O" in str(error):
+            hint = "Free space on the disk of ROWMILL_HOME, then resume the job."
+        else:
+            hint = "Run `rowmill doctor`."
+        raise StoreError(f"The store could not be read or written: {error}.", hint) from error

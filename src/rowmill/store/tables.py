@@ -1,0 +1,213 @@
+"""The schema. Read by migrations and by their tests only; the verbs are plain SQL that every database understands.
+
+Untouched rows are ranges (``chunks``). A row gets a line of its own when it is in flight (``slots``), put off
+(``deferred``) or settled (``outcomes``), and is in exactly one of these four at any moment.
+"""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text, text
+
+metadata = MetaData()
+
+_Key = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _table(name: str, *columns: Column[Any] | Index, clustered: bool = False) -> None:
+    if clustered:
+        Table(name, metadata, *columns, sqlite_with_rowid=False)
+    else:
+        Table(name, metadata, *columns, sqlite_autoincrement=True)
+
+
+_table(
+    "engines",
+    Column("id", String, primary_key=True),
+    Column("pid", Integer, nullable=False),
+    Column("joined_at", Float, nullable=False),
+    clustered=True,
+)
+
+_table(
+    "datasets",
+    Column("pk", _Key, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("name", String, nullable=False),
+    Column("columns", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("content_hash", String),
+    Column("loader", String),  # the engine that is still filling it
+    Column("created_at", Float, nullable=False),
+    Index("datasets_content", "content_hash"),
+)
+
+_table(
+    "records",
+    Column("dataset", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("data", Text, nullable=False),  # a JSON array in the order of the dataset's columns
+    clustered=True,
+)
+
+_table(
+    "jobs",
+    Column("pk", _Key, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("type", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("pause_reason", String),
+    Column("wish", String),
+    Column("wish_reason", String),
+    Column("error", Text),
+    Column("dismissed", Integer, nullable=False),
+    Column("tolerated", String),
+    Column("touched_only", Integer, nullable=False),
+    Column("identity", String, nullable=False),
+    Column("spec", Text, nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("delivered", String),
+    Column("dataset", BigInteger, nullable=False),
+    Column("first_record", BigInteger),  # job row 1 is this record; null: see selection
+    Column("generation", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("total", BigInteger),
+    Column("succeeded", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("skipped", BigInteger, nullable=False),
+    Column("uncertain", BigInteger, nullable=False),
+    Column("tokens_in", BigInteger, nullable=False),
+    Column("tokens_out", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Index("jobs_identity", "identity"),
+    Index("jobs_dataset", "dataset"),
+)
+
+_table(
+    "selection",
+    Column("job", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("record", BigInteger, nullable=False),
+    clustered=True,
+)
+
+_table(
+    "executions",
+    Column("job", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("engine", String, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("finished_at", Float),
+    Column("ended_as", String),
+    Column("began_with", BigInteger, nullable=False),  # how many rows of the job were processed before
+    Column("processed", BigInteger),  # how many it added, once it has ended
+    # Two moments of the recent past and the job's count then: what the rate is taken from.
+    Column("mark_at", Float, nullable=False),
+    Column("mark_processed", BigInteger, nullable=False),
+    Column("before_at", Float, nullable=False),
+    Column("before_processed", BigInteger, nullable=False),
+    Column("uncertain", BigInteger, nullable=False),
+    clustered=True,
+)
+
+_table(
+    "claims",
+    Column("job", BigInteger, primary_key=True),
+    Column("generation", BigInteger, primary_key=True),
+    Column("engine", String, nullable=False),
+    clustered=True,
+)
+
+_table(
+    "chunks",
+    Column("job", BigInteger, primary_key=True),
+    Column("hi", BigInteger, primary_key=True),
+    Column("lo", BigInteger, nullable=False),
+    Column("generation", BigInteger),  # the claim that holds it
+    clustered=True,
+)
+
+_table(
+    "slots",
+    Column("job", BigInteger, primary_key=True),
+    Column("generation", BigInteger, primary_key=True),
+    Column("slot", Integer, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("crashes", Integer, nullable=False),
+    Column("carried", Text),
+    clustered=True,
+)
+
+_table(
+    "deferred",
+    Column("job", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("due_at", Float, nullable=False),
+    Column("generation", BigInteger, nullable=False),  # the claim that put it off and remembers it
+    Column("step", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("crashes", Integer, nullable=False),
+    Column("carried", Text),
+    Index("deferred_due", "job", "due_at", "number"),
+    clustered=True,
+)
+
+_table(
+    "outcomes",
+    Column("job", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("superseded", BigInteger),  # from this seq on it is no longer the row's outcome
+    Column("status", String, nullable=False),
+    Column("output", Text),
+    # The attempt that settled the row, inline: first-try successes need no other line.
+    Column("step", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("duration", Float, nullable=False),
+    Column("code", String),
+    Column("message", Text),
+    Column("tokens_in", Integer, nullable=False),
+    Column("tokens_out", Integer, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Index(
+        "outcomes_failed",
+        "job",
+        "number",
+        sqlite_where=text("status = 'failed' AND superseded IS NULL"),
+        postgresql_where=text("status = 'failed' AND superseded IS NULL"),
+    ),
+    clustered=True,
+)
+
+_table(
+    "attempts",
+    Column("job", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("step", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("duration", Float, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("code", String),
+    Column("message", Text),
+    Column("tokens_in", Integer, nullable=False),
+    Column("tokens_out", Integer, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    clustered=True,
+)
+
+_table(
+    "limits",
+    Column("key", String, primary_key=True),
+    Column("requests_at", Float, nullable=False),  # when the next request may start
+    Column("tokens_at", Float, nullable=False),
+    Column("gate_until", Float, nullable=False),
+    clustered=True,
+)

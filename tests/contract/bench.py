@@ -1,0 +1,114 @@
+"""Jobs of a few rows, and an engine's part said line by line."""
+
+from typing import Any
+
+from rowmill.model.job import Attempt, Job, JobDraft, Settings, Step
+from rowmill.model.ledger import Batch, Chunk, Claim, Due, Postponed, Settled, Start, Task
+from rowmill.model.status import JobStatus, JobType, RowStatus, Verb
+from rowmill.store.store import Store
+
+NOW = 1_700_000_000.0
+JOB_TABLES = ("chunks", "slots", "deferred", "outcomes", "attempts", "selection", "executions", "claims")
+
+
+class Bench:
+    """Rows are started in slots of their own number, so that a test need not keep account of slots."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.ledger = store.ledger
+        self.control = store.control
+        self.browse = store.browse
+
+    def dataset(self, rows: int = 10) -> int:
+        datasets = self.store.datasets
+        dataset = datasets.begin("reviews.csv", self.store.join(), NOW)
+        datasets.add(dataset, 1, [f'["text {number}"]' for number in range(1, rows + 1)])
+        datasets.seal(dataset, ["Review"], rows, f"hash of {dataset}")
+        return dataset
+
+    def job(self, rows: int = 3, *, dataset: int | None = None, ranges: list[tuple[int, int]] | None = None) -> int:
+        return self.submit(dataset or self.dataset(rows), ranges or [(1, rows)])
+
+    def rest(self, origin: Job, status: str) -> int:
+        """A new job over the rows that ``origin`` left ``status``."""
+        return self.submit(origin.dataset, [], from_job=origin.pk, from_status=status)
+
+    def submit(self, dataset: int, ranges: list[tuple[int, int]], **more: Any) -> int:
+        draft = JobDraft(
+            type=JobType.ENRICHMENT,
+            name="reviews.csv",
+            dataset=dataset,
+            selection=ranges,
+            steps=[Step("python", "python", {}, {"mood": {}})],
+            settings=Settings(),
+            identity="identity",
+            **more,
+        )
+        return self.control.submit(draft, NOW)
+
+    def claim(self, job: int) -> Claim:
+        return self.ledger.claim(job, self.store.join(), NOW)
+
+    def crash(self, claim: Claim) -> None:
+        """What the other processes see when the engine's process is killed."""
+        self.store.database.vanish(claim.engine)
+
+    def start(self, claim: Claim, rows: int = 1) -> list[int]:
+        """Starts the next ``rows`` untouched rows; returns their numbers."""
+        chunk = self.ledger.take_chunk(claim, rows)
+        assert chunk
+        numbers = list(range(chunk.lo, chunk.hi + 1))
+        starts = [Start(number, Task(number)) for number in numbers]
+        self.ledger.commit(claim, Batch(starts=starts, chunks=[Chunk(chunk.hi + 1, chunk.hi)]))
+        return numbers
+
+    def start_again(self, claim: Claim) -> list[Task]:
+        """Starts the rows that earlier claims put off."""
+        tasks = [due.task for due in self.ledger.backlog(claim, (-1.0, 0), 100)]
+        self.ledger.commit(claim, Batch(starts=[Start(task.number, task) for task in tasks]))
+        return tasks
+
+    def settle(self, claim: Claim, *numbers: int, code: str | None = None, value: str = "good") -> None:
+        """Ends started rows, well or with the error ``code``."""
+        self.ledger.commit(claim, Batch(settled=[settled(n, code, value) for n in numbers], freed=list(numbers)))
+
+    def put_off(self, claim: Claim, number: int) -> None:
+        again = Task(number, attempts=1, deferred=True)
+        self.ledger.commit(claim, Batch(postponed=[Postponed(Due(NOW + 5, again), attempt("timeout"))], freed=[number]))
+
+    def work(self, claim: Claim, rows: int = 3, failed: tuple[int, ...] = (1,)) -> None:
+        """Starts and settles ``rows`` rows; those that are ``failed`` with the code ``bad_request``."""
+        numbers = self.start(claim, rows)
+        self.settle(claim, *(n for n in numbers if n not in failed))
+        self.settle(claim, *(n for n in numbers if n in failed), code="bad_request")
+
+    def completed(self, rows: int = 3, failed: tuple[int, ...] = (1,)) -> int:
+        job = self.job(rows)
+        claim = self.claim(job)
+        self.work(claim, rows, failed)
+        assert self.ledger.finish(claim, Verb.COMPLETE, NOW)
+        return job
+
+    def status(self, job: int) -> JobStatus:
+        return self.browse.job(job).status
+
+    def lines(self, job: int) -> dict[str, list[tuple[Any, ...]]]:
+        """All that the store holds of ``job``."""
+        read = self.store.database.read
+        of_job = {table: read(f"SELECT * FROM {table} WHERE job = ?", (job,)) for table in JOB_TABLES}
+        return of_job | {"jobs": read("SELECT * FROM jobs WHERE pk = ?", (job,))}
+
+    def count(self, table: str) -> int:
+        return int(self.store.database.read(f"SELECT count(*) FROM {table}")[0][0])
+
+
+def attempt(code: str | None = None, tokens_in: int = 0, tokens_out: int = 0, cost: int = 0) -> Attempt:
+    outcome = "failed" if code else "succeeded"
+    return Attempt(0, 1, NOW, 0.1, outcome, code, code and "It failed.", tokens_in, tokens_out, cost)
+
+
+def settled(number: int, code: str | None = None, value: str = "good") -> Settled:
+    if code:
+        return Settled(number, RowStatus.FAILED, attempt(code), None)
+    return Settled(number, RowStatus.SUCCEEDED, attempt(), {"mood": value})

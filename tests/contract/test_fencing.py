@@ -1,0 +1,93 @@
+"""An engine that was presumed dead cannot overwrite its successor."""
+
+from collections.abc import Callable
+
+import pytest
+
+from rowmill.model.errors import Busy, Fenced
+from rowmill.model.ledger import Batch, Chunk, Claim, Due, Postponed, Start, Task
+from rowmill.model.status import Verb
+from rowmill.store.ledger import Ledger
+from rowmill.store.store import Store
+
+from .bench import NOW, Bench, attempt, settled
+
+EVERYTHING = Batch(
+    settled=[settled(1)],
+    postponed=[Postponed(Due(NOW, Task(2, deferred=True)), attempt("timeout"))],
+    starts=[Start(1, Task(3))],
+    freed=[2],
+    chunks=[Chunk(4, 3)],
+    uncertain=1,
+)
+VERBS: dict[str, Callable[[Ledger, Claim], object]] = {
+    "commit": lambda ledger, claim: ledger.commit(claim, EVERYTHING),
+    "take_chunk": lambda ledger, claim: ledger.take_chunk(claim, 1),
+    "pulse": lambda ledger, claim: ledger.pulse(claim),
+    "complete": lambda ledger, claim: ledger.finish(claim, Verb.COMPLETE, NOW),
+    "fail": lambda ledger, claim: ledger.finish(claim, Verb.FAIL, NOW),
+    "release": lambda ledger, claim: ledger.finish(claim, Verb.RELEASE, NOW),
+}
+
+
+def _by_take_over(bench: Bench, claim: Claim) -> None:
+    bench.control.take_over(claim.job, NOW)
+
+
+def _by_successor(bench: Bench, claim: Claim) -> None:
+    bench.crash(claim)
+    bench.start(bench.claim(claim.job))
+
+
+def _by_end(bench: Bench, claim: Claim) -> None:
+    bench.crash(claim)
+    bench.control.cancel(claim.job, NOW)
+
+
+def _by_release(bench: Bench, claim: Claim) -> None:
+    bench.ledger.finish(claim, Verb.RELEASE, NOW)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("lost", [_by_take_over, _by_successor, _by_end, _by_release])
+def test_who_has_lost_the_job_changes_nothing_any_more(
+    bench: Bench, other: Store, lost: Callable[[Bench, Claim], None], verb: str
+) -> None:
+    claim = bench.claim(bench.job(4))
+    bench.start(claim, 2)
+    lost(bench, claim)
+    before = bench.lines(claim.job)
+    for ledger in (bench.ledger, other.ledger):
+        with pytest.raises(Fenced):
+            VERBS[verb](ledger, claim)
+    assert bench.lines(claim.job) == before
+
+
+def test_the_same_engine_is_fenced_by_its_own_later_claim(bench: Bench) -> None:
+    job = bench.job()
+    engine = bench.store.join()
+    first = bench.ledger.claim(job, engine, NOW)
+    bench.control.take_over(job, NOW)
+    second = bench.ledger.claim(job, engine, NOW)
+    with pytest.raises(Fenced):
+        bench.ledger.pulse(first)
+    assert bench.ledger.pulse(second).wish is None
+
+
+def test_a_living_engine_keeps_its_job(bench: Bench, other: Store) -> None:
+    claim = bench.claim(bench.job())
+    for store in (bench.store, other):
+        with pytest.raises(Busy, match="by process"):
+            store.ledger.claim(claim.job, store.join(), NOW)
+    assert bench.start(claim, 3) == [1, 2, 3]
+
+
+def test_of_two_who_claim_a_dead_engines_job_one_gets_it(bench: Bench, other: Store) -> None:
+    dead = bench.claim(bench.job())
+    bench.start(dead, 2)
+    bench.crash(dead)
+    claim = other.ledger.claim(dead.job, other.join(), NOW)
+    assert claim.generation > dead.generation
+    with pytest.raises(Busy):
+        bench.claim(dead.job)
+    assert [due.task.number for due in other.ledger.backlog(claim, (-1.0, 0), 10)] == [1, 2]

@@ -1,0 +1,205 @@
+"""The reference says all that the program has, and nothing that it has not."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from rowmill.cli.main import COMMANDS, rowmill
+from rowmill.model.job import Settings
+from rowmill.model.status import TRANSITIONS, JobStatus, PauseReason, RowStatus
+
+from .pages import DOCS, REFERENCE, ROOT, codes, first_cells, section
+
+SOURCES = ROOT / "src" / "rowmill"
+_OUTCOMES = {"Failed", "RetryLater", "StopJob", "JobError", "Fail", "PutOff"}
+
+
+def command(name: str) -> click.Command:
+    found = rowmill.get_command(click.Context(rowmill), name)
+    assert found is not None
+    return found
+
+
+def table(page: str, heading: str) -> set[str]:
+    """What stands in backticks in the first column of the tables below a heading."""
+    return codes(first_cells(section(REFERENCE / page, heading)))
+
+
+def project() -> dict[str, object]:
+    parsed: dict[str, object] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return parsed
+
+
+def test_every_command_has_its_section_in_the_program_s_order() -> None:
+    text = (REFERENCE / "commands.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.+)$", text, flags=re.M) == ["Exit codes", *COMMANDS]
+    assert rowmill.list_commands(click.Context(rowmill)) == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_a_command_s_options_are_those_of_the_program(name: str) -> None:
+    options = [param for param in command(name).params if isinstance(param, click.Option)]
+    spelt = {spelling for option in options for spelling in option.opts}
+    told = {code.split()[0] for code in table("commands.md", name)} if options else set()
+    assert told == spelt
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_a_command_s_arguments_and_choices_are_told(name: str) -> None:
+    text = section(REFERENCE / "commands.md", name)
+    for param in command(name).params:
+        if isinstance(param, click.Argument):
+            assert (param.metavar or param.name or "").upper() in text
+        elif isinstance(param.type, click.Choice) and param.name == "only":
+            assert "\\|".join(param.type.choices) in text
+
+
+def test_exit_codes_are_those_that_the_program_tells() -> None:
+    told = set(first_cells(section(REFERENCE / "commands.md", "Exit codes")))
+    summary = (rowmill.help or "").partition("Exit codes:")[2]
+    assert told == set(re.findall(r"\d+", summary))
+    assert told == set(re.findall(r"^\| (\d+) \|", (DOCS / "how-to" / "scripts.md").read_text(), flags=re.M))
+
+
+def test_job_statuses() -> None:
+    assert table("statuses.md", "Jobs") == {status.value for status in JobStatus}
+
+
+def test_pause_reasons() -> None:
+    assert table("statuses.md", "Pause reasons") == {reason.value for reason in PauseReason}
+
+
+def test_row_statuses() -> None:
+    assert table("statuses.md", "Rows") == {status.value for status in RowStatus}
+
+
+def test_the_table_of_moves_is_the_program_s() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (?:`(\w+)`|gone) \|$", section(REFERENCE / "statuses.md", "Jobs"), re.M)
+    assert rows == [(status.value, verb.value, after.value if after else "") for (status, verb), after in MOVES]
+
+
+def test_the_diagram_draws_every_move_between_two_statuses() -> None:
+    drawn = {
+        (before, after, verb)
+        for before, after, verbs in re.findall(
+            r"^    (\w+) --> (\w+): (.+)$", section(REFERENCE / "statuses.md", "Jobs"), re.M
+        )
+        for verb in verbs.split(", ")
+    }
+    moves = {(s.value, after.value, verb.value) for (s, verb), after in MOVES if after and after is not s}
+    assert drawn == moves
+
+
+MOVES = list(TRANSITIONS.items())
+
+
+def test_every_error_code_is_told() -> None:
+    told = codes(first_cells((REFERENCE / "errors.md").read_text(encoding="utf-8")))
+    assert {code for code in error_codes() if code not in told} == set()
+
+
+def test_every_error_code_told_is_in_the_program() -> None:
+    told = codes(first_cells((REFERENCE / "errors.md").read_text(encoding="utf-8")))
+    known = error_codes()
+    assert {code for code in told if code not in known and not code.startswith("http_4")} == set()
+    assert "http_4xx" in known
+
+
+@pytest.mark.parametrize(
+    ("heading", "function"), [("A job", "job_view"), ("A row", "row_view"), ("An attempt", "_attempt")]
+)
+def test_json_fields(heading: str, function: str) -> None:
+    assert table("json.md", heading) == view_fields(function)
+
+
+def test_settings() -> None:
+    told = table("settings.md", "Settings of a job")
+    assert {code for code in told if not code.startswith("-")} == set(Settings.__dataclass_fields__)
+
+
+def test_every_environment_variable_is_told_and_read() -> None:
+    told = table("settings.md", "Environment variables")
+    assert told - {"http_proxy", "https_proxy", "no_proxy"} == environment_variables()
+
+
+def test_entry_points() -> None:
+    text = (REFERENCE / "plugins.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(rowmill\.\w+)` \| .* \| (.+) \|$", text, flags=re.M))
+    told = {group: re.findall(r"`([^`]+)`", names) for group, names in rows.items()}
+    groups = project()["entry-points"]
+    assert isinstance(groups, dict)
+    assert told == {group: list(names) for group, names in groups.items()}
+
+
+def test_formats() -> None:
+    groups = project()["entry-points"]
+    assert isinstance(groups, dict)
+    told = set(re.findall(r"^\| `(\w+)` \| .+ \| yes \| yes \|$", (REFERENCE / "formats.md").read_text(), flags=re.M))
+    assert told == set(groups["rowmill.readers"]) == set(groups["rowmill.writers"])
+
+
+def test_every_dependency_has_its_reason() -> None:
+    told = codes(first_cells((DOCS / "explanation" / "libraries.md").read_text(encoding="utf-8")))
+    dependencies = project()["dependencies"]
+    assert isinstance(dependencies, list)
+    assert told == {re.split(r"[^\w-]", dependency)[0] for dependency in dependencies}
+
+
+def trees() -> Iterator[tuple[Path, ast.Module]]:
+    for path in SOURCES.rglob("*.py"):
+        if "testing" not in path.parts:
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def error_codes() -> set[str]:
+    """The literal codes of outcomes and errors. A code with a number in it stands as ``http_4xx``."""
+    found = {"crashed_process"} if "'crashed_process'" in (SOURCES / "store" / "burial.py").read_text() else set()
+    for path, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _OUTCOMES:
+                found |= set(literals(node.args[0])) if node.args else set()
+            elif path.name == "errors.py" and isinstance(node, ast.Assign) and target_name(node) == "code":
+                found |= set(literals(node.value))
+    return found
+
+
+def literals(node: ast.expr) -> Iterator[str]:
+    """The strings that an expression may come to."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.IfExp():
+            yield from literals(node.body)
+            yield from literals(node.orelse)
+        case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):
+            yield f"{text}4xx"
+
+
+def target_name(node: ast.Assign) -> str | None:
+    return node.targets[0].id if isinstance(node.targets[0], ast.Name) else None
+
+
+def view_fields(function: str) -> set[str]:
+    """The keys of the object that a function of ``service/view.py`` makes."""
+    tree = ast.parse((SOURCES / "service" / "view.py").read_text(encoding="utf-8"))
+    body = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
+    made = next(node for node in ast.walk(body) if isinstance(node, ast.Dict) and len(node.keys) > 3)
+    set_later = (node for node in ast.walk(body) if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store))
+    keys = [*(key for key in made.keys if key), *(node.slice for node in set_later)]
+    return {text for key in keys for text in literals(key)}
+
+
+def environment_variables() -> set[str]:
+    """What the sources read: ``os.environ.get("…")``, ``os.environ["…"]``, ``envvar="…"`` and the default key's."""
+    found = set()
+    for path in SOURCES.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        found |= set(re.findall(r"""environ(?:\.get\(|\[)["'](\w+)["']""", text))
+        found |= set(re.findall(r"""(?:envvar|getenv)\W+["'](\w+)["']""", text))
+        found |= set(re.findall(r"""["']([A-Z]+_API_KEY)["']""", text))
+    return found

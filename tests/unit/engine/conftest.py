@@ -1,0 +1,28 @@
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import copytree
+from typing import cast
+
+import pytest
+
+from rowmill.store.opening import open_store
+from rowmill.store.sqlite import SQLiteDatabase
+from rowmill.store.store import Store
+
+
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store just made; copying it is faster than making it."""
+    home = tmp_path_factory.mktemp("template") / "home"
+    open_store(home).close()
+    return home
+
+
+@pytest.fixture
+def store(empty_home: Path, tmp_path: Path) -> Iterator[Store]:
+    copytree(empty_home, tmp_path / "home")
+    opened = open_store(tmp_path / "home")
+    # No power is cut here: what is committed need not reach the disk.
+    cast("SQLiteDatabase", opened.database)._writer.execute("PRAGMA synchronous = OFF")
+    yield opened
+    opened.close()

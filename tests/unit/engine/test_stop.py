@@ -1,0 +1,53 @@
+import pytest
+
+from rowmill.engine.stop import Stop, Stopper
+from rowmill.model.job import JobError
+from rowmill.model.status import PauseReason, Verb
+
+CANCEL, FAIL, PAUSE, RELEASE = (
+    Stop(Verb.CANCEL),
+    Stop(Verb.FAIL, error=JobError("store", "Full.")),
+    Stop(Verb.PAUSE, PauseReason.BUDGET),
+    Stop(Verb.RELEASE),
+)
+
+
+def test_nothing_stops_at_first() -> None:
+    assert Stopper().stop is None
+
+
+@pytest.mark.parametrize(("weaker", "stronger"), [(PAUSE, FAIL), (RELEASE, PAUSE), (RELEASE, FAIL)])
+def test_the_stronger_demand_wins_in_any_order(weaker: Stop, stronger: Stop) -> None:
+    for demands in ((weaker, stronger), (stronger, weaker)):
+        stopper = Stopper()
+        for demand in demands:
+            stopper.demand(demand)
+        assert stopper.stop == stronger
+
+
+def test_cancel_outranks_a_fatal_error_and_that_a_pause() -> None:
+    stopper = Stopper()
+    stopper.demand(FAIL)
+    stopper.wish(Verb.PAUSE)
+    assert stopper.stop == FAIL
+    stopper.wish(Verb.CANCEL)
+    assert stopper.stop == CANCEL
+
+
+def test_the_first_of_equal_demands_counts() -> None:
+    stopper = Stopper()
+    stopper.demand(PAUSE)
+    stopper.demand(Stop(Verb.PAUSE, PauseReason.RATE_LIMIT))
+    assert stopper.stop == PAUSE
+
+
+def test_a_wish_can_be_taken_back_and_a_demand_cannot() -> None:
+    stopper = Stopper()
+    stopper.wish(Verb.PAUSE)
+    assert stopper.stop is not None
+    assert stopper.stop.wished
+    stopper.wish(None)
+    assert stopper.stop is None
+    stopper.demand(RELEASE)
+    stopper.wish(None)
+    assert stopper.stop == RELEASE
