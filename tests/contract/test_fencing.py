@@ -48,6 +48,13 @@ def _by_release(bench: Bench, claim: Claim) -> None:
     bench.ledger.finish(claim, Verb.RELEASE, NOW)
 
 
+TRANSFERS: dict[str, Callable[[Bench, Claim], object]] = {
+    "bring_in": lambda bench, claim: bench.bring(claim, ["b", "Ben"], ["a", "Anna"], end=True),
+    "take_out": lambda bench, claim: bench.take_out(claim, 2, 3),
+    "rewind": lambda bench, claim: bench.store.transfers.rewind(claim),
+}
+
+
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("lost", [_by_take_over, _by_successor, _by_end, _by_release])
 def test_who_has_lost_the_job_changes_nothing_any_more(
@@ -61,6 +68,26 @@ def test_who_has_lost_the_job_changes_nothing_any_more(
         with pytest.raises(Fenced):
             VERBS[verb](ledger, claim)
     assert bench.lines(claim.job) == before
+
+
+@pytest.mark.parametrize("verb", TRANSFERS)
+def test_who_has_lost_an_import_or_export_writes_nothing_any_more(bench: Bench, verb: str) -> None:
+    dataset = bench.imported([["x", "Xaver"], ["y", "Yann"], ["z", "Zoe"]], name="others").dataset
+    claim = bench.claim(bench.import_() if verb == "bring_in" else bench.export(dataset, 3))
+    bench.bring(claim, ["a", "Ann"]) if verb == "bring_in" else bench.take_out(claim, 1, 1)
+    bench.control.take_over(claim.job, NOW)
+    successor = bench.claim(claim.job)
+    before = _everything(bench, claim.job)
+    with pytest.raises(Fenced):
+        TRANSFERS[verb](bench, claim)
+    assert _everything(bench, claim.job) == before
+    TRANSFERS[verb](bench, successor)
+    assert _everything(bench, claim.job) != before
+
+
+def _everything(bench: Bench, job: int) -> object:
+    tables = ("records", "keys", "datasets", "spans")
+    return bench.lines(job), [bench.store.database.read(f"SELECT * FROM {table}") for table in tables]
 
 
 def test_the_same_engine_is_fenced_by_its_own_later_claim(bench: Bench) -> None:

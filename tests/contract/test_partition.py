@@ -55,6 +55,7 @@ class Life(RuleBasedStateMachine):
     def submit_another(self, total: int, delete: bool) -> None:
         if delete:
             self.bench.control.delete(self.pk, NOW)
+            self.bench.store.purge()
             assert not any(self.bench.lines(self.pk).values())
             self.pins = [pin for pin in self.pins if pin[0] != self.pk]
         self.submit(total)
@@ -120,7 +121,7 @@ class Life(RuleBasedStateMachine):
         elif verb in (Verb.PAUSE, Verb.CANCEL) and reason is None:
             assert moved == (wish is verb)
         else:  # a wish that is stronger comes first
-            assert moved or (wish is Verb.CANCEL and verb is Verb.PAUSE) or (wish and verb is Verb.RELEASE)
+            assert moved or (wish is Verb.CANCEL and verb in (Verb.PAUSE, Verb.FAIL)) or (wish and verb is Verb.RELEASE)
         if moved:
             self.job.end_claim()
 

@@ -4,19 +4,37 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import fields
+from typing import cast
 
 import click
 import pytest
 
+from rowmill.builtin.places.objects import ObjectPlace
 from rowmill.cli.main import COMMANDS, rowmill
-from rowmill.model.job import Settings
+from rowmill.model import where
+from rowmill.model.job import Dataset, Settings
+from rowmill.model.profile import Profiler
+from rowmill.model.schema import TYPES
 from rowmill.model.status import TRANSITIONS, JobStatus, PauseReason, RowStatus
+from rowmill.model.transfer import Changes
+from rowmill.model.where import Where
+from rowmill.service.datasets import Record
+from rowmill.service.plan import Plan
+from rowmill.service.retention import Pruned
+from rowmill.service.view import record_view
+from rowmill.store.store import Store
 
-from .pages import DOCS, REFERENCE, ROOT, codes, first_cells, section
+from .pages import DOCS, REFERENCE, ROOT, blocks, codes, first_cells, section
 
 SOURCES = ROOT / "src" / "rowmill"
-_OUTCOMES = {"Failed", "RetryLater", "StopJob", "JobError", "Fail", "PutOff"}
+_OUTCOMES = {"Failed": 0, "RetryLater": 0, "StopJob": 0, "JobError": 0, "Fail": 0, "PutOff": 0}
+_REFUSALS = {"_Unfit": 0, "Misfit": 1, "Refused": 1}
+_CODE_OF = _OUTCOMES | _REFUSALS
+"""Which argument of a call is a code."""
+
+_NAMED_CODES = {"code", "trouble", "UNCHANGED", "SUPERSEDED"}
+"""Variables whose value is a code."""
 
 
 def command(name: str) -> click.Command:
@@ -44,7 +62,7 @@ def test_every_command_has_its_section_in_the_program_s_order() -> None:
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_a_command_s_options_are_those_of_the_program(name: str) -> None:
     options = [param for param in command(name).params if isinstance(param, click.Option)]
-    spelt = {spelling for option in options for spelling in option.opts}
+    spelt = {spelling for option in options for spelling in (*option.opts, *option.secondary_opts)}
     told = {code.split()[0] for code in table("commands.md", name)} if options else set()
     assert told == spelt
 
@@ -110,11 +128,31 @@ def test_every_error_code_told_is_in_the_program() -> None:
     assert "http_4xx" in known
 
 
-@pytest.mark.parametrize(
-    ("heading", "function"), [("A job", "job_view"), ("A row", "row_view"), ("An attempt", "_attempt")]
-)
+@pytest.mark.parametrize(("heading", "function"), [("A row", "row_view"), ("An attempt", "_attempt")])
 def test_json_fields(heading: str, function: str) -> None:
     assert table("json.md", heading) == view_fields(function)
+
+
+def test_json_fields_of_a_job() -> None:
+    assert table("json.md", "A job") == view_fields("job_view") | set(Changes.__dataclass_fields__)
+
+
+def test_json_fields_of_a_dataset_with_its_profile() -> None:
+    profiler = Profiler(["a"], len)
+    profiler.add([["x"]])
+    profile = profiler.result()
+    shown_with_it = {"result_columns", "profile"}
+    assert table("json.md", "A dataset") == view_fields("dataset_view") | shown_with_it | set(profile["columns"][0])
+
+
+def test_json_fields_of_a_record() -> None:
+    view = record_view(cast("Store", None), cast("Dataset", None), Record(1, [], []))
+    assert table("json.md", "A record") == set(view)
+
+
+@pytest.mark.parametrize(("heading", "made"), [("A plan", Plan), ("A pruning", Pruned)])
+def test_json_fields_of_what_is_printed_as_it_is(heading: str, made: type[Plan | Pruned]) -> None:
+    assert table("json.md", heading) == {field.name for field in fields(made)}
 
 
 def test_settings() -> None:
@@ -144,27 +182,63 @@ def test_formats() -> None:
 
 
 def test_every_dependency_has_its_reason() -> None:
-    told = codes(first_cells((DOCS / "explanation" / "libraries.md").read_text(encoding="utf-8")))
-    dependencies = project()["dependencies"]
+    text = (DOCS / "explanation" / "libraries.md").read_text(encoding="utf-8")
+    dependencies, extras = project()["dependencies"], project()["optional-dependencies"]
     assert isinstance(dependencies, list)
-    assert told == {re.split(r"[^\w-]", dependency)[0] for dependency in dependencies}
+    assert isinstance(extras, dict)
+    assert codes(first_cells(text)) == {*map(package, dependencies), *(extras.keys() - {"local"})}
+    told = re.findall(r"^\| `(\w+)` \| `([\w-]+)` \|", text, flags=re.M)
+    packages = [(extra, package(each)) for extra, needed in extras.items() if extra != "local" for each in needed]
+    assert {(extra, name.lower()) for extra, name in told} == set(packages)
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
+def test_every_extra_is_told_to_the_reader() -> None:
+    extras = project()["optional-dependencies"]
+    assert isinstance(extras, dict)
+    told = re.findall(r"rowmill\[([\w,]+)\]", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert extras.keys() - {"local"} <= {name for names in told for name in names.split(",")}
+
+
+def test_types_of_a_schema() -> None:
+    assert table("datasets.md", "Types") == {*TYPES, "enum"}
+
+
+def test_conditions_given_as_examples_are_conditions() -> None:
+    examples = table("where.md", "Examples")
+    assert len(examples) > 5
+    assert all(Where(example).variables for example in examples)
+
+
+def test_the_grammar_of_conditions_is_the_program_s() -> None:
+    told = next(block.text for block in blocks(REFERENCE / "where.md"))
+    assert re.sub(r"\s+", " ", told) in re.sub(r"\s+", " ", where.__doc__ or "")
+
+
+def test_the_variables_of_object_stores_are_those_that_are_read() -> None:
+    read = set(re.findall(r"``([A-Z]+_[A-Z_]+)``", ObjectPlace.__doc__ or ""))
+    assert read
+    assert table("settings.md", "Object stores") == read
+
+
+def package(dependency: str) -> str:
+    return re.split(r"[^\w-]", dependency)[0]
+
+
+def trees() -> Iterator[ast.Module]:
     for path in SOURCES.rglob("*.py"):
         if "testing" not in path.parts:
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+            yield ast.parse(path.read_text(encoding="utf-8"))
 
 
 def error_codes() -> set[str]:
     """The literal codes of outcomes and errors. A code with a number in it stands as ``http_4xx``."""
     found = {"crashed_process"} if "'crashed_process'" in (SOURCES / "store" / "burial.py").read_text() else set()
-    for path, tree in trees():
+    for tree in trees():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _OUTCOMES:
-                found |= set(literals(node.args[0])) if node.args else set()
-            elif path.name == "errors.py" and isinstance(node, ast.Assign) and target_name(node) == "code":
-                found |= set(literals(node.value))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CODE_OF:
+                found |= {code for argument in node.args[_CODE_OF[node.func.id] :][:1] for code in literals(argument)}
+            elif isinstance(node, ast.Assign):
+                found |= {code for name, value in assigned(node) if name in _NAMED_CODES for code in literals(value)}
     return found
 
 
@@ -180,8 +254,14 @@ def literals(node: ast.expr) -> Iterator[str]:
             yield f"{text}4xx"
 
 
-def target_name(node: ast.Assign) -> str | None:
-    return node.targets[0].id if isinstance(node.targets[0], ast.Name) else None
+def assigned(node: ast.Assign) -> list[tuple[str, ast.expr]]:
+    """(name, value) of each plain variable that is set, also of ``A, B = 1, 2``."""
+    target, value = node.targets[0], node.value
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        pairs = list(zip(target.elts, value.elts, strict=True))
+    else:
+        pairs = [(target, value)]
+    return [(name.id, each) for name, each in pairs if isinstance(name, ast.Name)]
 
 
 def view_fields(function: str) -> set[str]:

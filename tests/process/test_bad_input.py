@@ -26,7 +26,7 @@ CASES: dict[str, tuple[dict[str, str | None], str]] = {
     "directory": ({"input": "folder.csv"}, "folder.csv"),
     "empty file": ({"input": "empty.csv"}, "empty.csv is empty"),
     "header only": ({"input": "header.csv"}, "header.csv has a header and no rows"),
-    "ragged row": ({"input": "ragged.csv"}, "Line 3 of ragged.csv has 3 cells for 2 columns"),
+    "ragged row": ({"input": "ragged.csv"}, "Line 3 of ragged.csv has 3 cells, but the header has 2 columns"),
     "column named twice": ({"input": "twice.csv"}, 'two columns called "text"'),
     "open quote": ({"input": "quote.csv"}, "line 2 of quote.csv is never closed"),
     "broken JSON": ({"input": "broken.jsonl"}, "2 of broken.jsonl"),

@@ -149,7 +149,7 @@ def test_jobs_are_listed_by_status_and_found_by_name(rowmill: Rowmill) -> None:
     assert rowmill.show(first["id"])["name"] == "a"
     assert rowmill.show(second["id"][:-1])["name"] == "b"
     assert rowmill.show(second["id"].removeprefix("job_")[:9])["name"] == "b"
-    for name, words in (("job_", "More than one"), ("nobody", "no job 'nobody'")):
+    for name, words in (("job_", "More than one"), ("nobody", "neither a job nor a dataset 'nobody'")):
         ended = rowmill.run("show", name)
         assert ended.code == 2
         assert words in ended.complaint

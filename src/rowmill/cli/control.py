@@ -1,8 +1,8 @@
-"""``rowmill pause``, ``resume``, ``cancel``, ``retry``, ``dismiss``, ``delete`` and ``prune``."""
+"""``rowmill pause``, ``resume``, ``cancel``, ``retry`` and ``dismiss``."""
 
 import click
 
-from rowmill.cli.common import job_argument, json_option, one_job, print_job, print_json, the_store
+from rowmill.cli.common import job_argument, json_option, one_job, print_job
 from rowmill.cli.foreground import allowance, finished, work
 from rowmill.cli.words import rows_word, state
 from rowmill.model.job import Job
@@ -52,7 +52,7 @@ def resume(job_name: str, *, take_over: bool, max_failed: str, detach: bool, as_
     """
     allowance(max_failed, 0)
     with one_job(job_name) as (store, job):
-        if job.status is JobStatus.COMPLETED and undelivered(job):
+        if job.status is JobStatus.COMPLETED and undelivered(store, job):
             return finished(store, job, max_failed, as_json=as_json)
         was_stopping = job.stopping and not job.interrupted
         now = control.resume(store, job, take_over=take_over)
@@ -98,26 +98,6 @@ def dismiss(job_name: str, *, as_json: bool) -> None:
     """Say that the failed rows of a completed JOB need no attention."""
     with one_job(job_name) as (store, job):
         print_job(store, control.dismiss(store, job), f"{job.id} needs no attention any more.", as_json=as_json)
-
-
-@click.command()
-@job_argument
-@json_option
-def delete(job_name: str, *, as_json: bool) -> None:
-    """Remove JOB with its results; a file that it wrote stays."""
-    with one_job(job_name) as (store, job):
-        control.delete(store, job)
-        if as_json:
-            print_json({"id": job.id, "deleted": True})
-        else:
-            click.echo(f"{job.id} is deleted.")
-
-
-@click.command()
-def prune() -> None:
-    """Remove what deleted jobs and killed processes left behind."""
-    with the_store() as store:
-        store.purge()
 
 
 def _work(store: Store, job: Job, max_failed: str, *, detach: bool, as_json: bool) -> int:

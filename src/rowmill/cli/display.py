@@ -48,7 +48,8 @@ class Display:
 
 def _picture(job: Job, now: float) -> Group:
     """Two lines: what and how far as a bar, and how far in numbers."""
-    bar = ProgressBar(total=max(job.counts.total or 1, 1), completed=job.counts.processed, width=40)
+    total = job.counts.total
+    bar = ProgressBar(None if total is None else max(total, 1), job.counts.processed, width=40, pulse=total is None)
     head = Table.grid(padding=(0, 1))
     head.add_row(f"{job.id} {state(job)}", bar)
     return Group(head, Text(progress_line(job, now), no_wrap=True, overflow="ellipsis"))

@@ -13,7 +13,7 @@ from rowmill.plugins.registry import Group, names
 from rowmill.store.opening import default_home, open_store
 
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
-_GROUPS: tuple[Group, ...] = ("readers", "writers", "processors", "providers")
+_GROUPS: tuple[Group, ...] = ("readers", "writers", "places", "processors", "providers")
 
 
 @click.command()

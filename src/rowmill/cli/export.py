@@ -1,26 +1,60 @@
-"""``rowmill export``: a job's rows as a file."""
+"""``rowmill export``: a dataset, or a job's rows, as a file."""
 
 import click
 
-from rowmill.cli.common import job_argument, one_job
+from rowmill.cli.common import json_option, the_store
+from rowmill.cli.submitted import go_on
 from rowmill.model.errors import UsageError
-from rowmill.model.status import RowStatus
-from rowmill.service.deliver import check_output, occupied, write
-
-_ONLY = {"succeeded": RowStatus.SUCCEEDED, "failed": RowStatus.FAILED, "unprocessed": RowStatus.PENDING}
+from rowmill.service.datasets import find
+from rowmill.service.exports import ONLY, ExportRequest, submit_export
 
 
 @click.command()
-@job_argument
-@click.option("-o", "--output", metavar="FILE", required=True, help="Where to; - is stdout.")
+@click.argument("source", metavar="DATASET|JOB")
+@click.option("-o", "--output", metavar="FILE", required=True, help="Where to: a path or URL; - is stdout.")
 @click.option("--format", "format_", metavar="FORMAT", help="If the suffix does not say it.")
-@click.option("--only", type=click.Choice(list(_ONLY)), help="Only these rows.")
+@click.option("--only", type=click.Choice(ONLY), help="Only these rows of a job.")
+@click.option(
+    "-c", "--column", "columns", metavar="NAME[=NEW]", multiple=True,
+    help="A column of the file, under another name if told; in the order given. Repeatable; all unless told.",
+)  # fmt: skip
+@click.option("--rows", metavar="1-100", help="Only these records of a dataset.")
+@click.option("--where", metavar="EXPR", help="Only records of a dataset for which this holds.")
+@click.option(
+    "--safe-cells/--no-safe-cells", default=None,
+    help="Keep text from being taken for a formula by spreadsheets; on for xlsx unless told.",
+)  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
-def export(job_name: str, output: str, format_: str | None, only: str | None, *, overwrite: bool) -> None:
-    """Write JOB's rows to a file as they stand now: input columns, outputs, _status and _error."""
-    with one_job(job_name) as (store, job):
-        target = check_output(output, format_, "csv", overwrite=overwrite)
-        if occupied(target):
-            raise UsageError(f"{target.path} exists already.", "Choose another file, or add --overwrite.")
-        written = write(store, job, target, _ONLY[only] if only else None)
-        click.echo(f"{written:,} rows written to {output}.", err=True)
+@click.option("--detach", is_flag=True, help="Leave the job to another process (rowmill resume).")
+@click.option("--new", is_flag=True, help="Start afresh even where the same export has not ended.")
+@json_option
+def export(
+    *,
+    source: str,
+    output: str,
+    format_: str | None,
+    only: str | None,
+    columns: tuple[str, ...],
+    rows: str | None,
+    where: str | None,
+    safe_cells: bool | None,
+    overwrite: bool,
+    detach: bool,
+    new: bool,
+    as_json: bool,
+) -> int:
+    """Write a dataset, or a job's rows, to a file as they stand now.
+
+    A dataset gives its columns and those that jobs have added; a job its input columns, outputs, _status and _error;
+    the failed rows of an import their cells, _row and _error, to be mended and imported again.
+    """
+    if detach and output == "-":
+        raise UsageError("A job that is left to another process cannot write to this one's stdout.", "Give a file.")
+    request = ExportRequest(output, format_, only, columns, safe_cells, rows, where, overwrite, new)
+    with the_store() as store:
+        engine = store.join()
+        try:
+            submission = submit_export(store, find(store, source), request)
+            return go_on(store, engine, submission, detach=detach, as_json=as_json)
+        finally:
+            store.leave(engine)

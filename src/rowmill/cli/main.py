@@ -11,36 +11,40 @@ from rowmill.model.errors import RowmillError
 COMMANDS = {
     "demo": "rowmill.cli.demo.command:demo",
     "run": "rowmill.cli.run:run",
+    "import": "rowmill.cli.imports:import_",
     "export": "rowmill.cli.export:export",
     "jobs": "rowmill.cli.jobs:jobs",
-    "show": "rowmill.cli.jobs:show",
+    "datasets": "rowmill.cli.jobs:datasets",
+    "show": "rowmill.cli.show:show",
     "watch": "rowmill.cli.watch:watch",
-    "rows": "rowmill.cli.jobs:rows",
+    "rows": "rowmill.cli.rows:rows",
     "pause": "rowmill.cli.control:pause",
     "resume": "rowmill.cli.control:resume",
     "cancel": "rowmill.cli.control:cancel",
     "retry": "rowmill.cli.control:retry",
     "dismiss": "rowmill.cli.control:dismiss",
-    "delete": "rowmill.cli.control:delete",
-    "prune": "rowmill.cli.control:prune",
+    "delete": "rowmill.cli.retention:delete",
+    "prune": "rowmill.cli.retention:prune",
     "doctor": "rowmill.cli.doctor:doctor",
 }
 
 HELP = {
     "demo": "Run a real enrichment of bundled reviews on the embedded model.",
     "run": "Send every row of a table through a model or a function.",
-    "export": "Write a job's rows to a file.",
+    "import": "Take a file into a dataset.",
+    "export": "Write a dataset, or a job's rows, to a file.",
     "jobs": "List jobs.",
-    "show": "Show one job.",
+    "datasets": "List datasets.",
+    "show": "Show one job, or a dataset and what its columns hold.",
     "watch": "Follow a job until it stops.",
-    "rows": "Show a job's rows, or one row with all its attempts.",
+    "rows": "Show a job's rows or a dataset's records, or one with its history.",
     "pause": "Pause a job; rows in flight are finished and saved.",
     "resume": "Go on with a paused, failed or interrupted job, here.",
     "cancel": "Stop a job for good; what is done is kept.",
     "retry": "Run a job's failed rows again, here.",
     "dismiss": "Say that a job's failed rows need no attention.",
-    "delete": "Remove a job with its results.",
-    "prune": "Remove what deleted jobs left behind.",
+    "delete": "Remove a job with its results, or a dataset.",
+    "prune": "Remove old jobs and give their space back.",
     "doctor": "Check this installation and the store.",
 }
 
@@ -68,7 +72,8 @@ class Commands(click.Group):
 def rowmill() -> None:
     """Rowmill runs batch jobs over tables: every row goes through a model or a function, durably and in parallel.
 
-    Work is kept in ROWMILL_HOME (default ~/.rowmill). JOB is a job's id, a unique prefix of it, or last.
+    Work is kept in ROWMILL_HOME (default ~/.rowmill). JOB is a job's id, a unique prefix of it, or last: the
+    newest, but completed exports.
 
     Exit codes: 0 done, 1 internal error, 2 wrong usage or input, 3 job failed, 4 completed with failed rows,
     5 paused or cancelled before the end, 130 Ctrl-C.

@@ -1,6 +1,8 @@
 """``rowmill run``: an enrichment job from a file, worked here."""
 
+import csv
 import signal
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,16 +10,16 @@ from typing import Any
 import click
 import orjson
 
-from rowmill.cli.common import json_option, on_terminal, print_job, the_store
-from rowmill.cli.foreground import allowance, finished, results_apart, work
-from rowmill.cli.words import rows_word, state
+from rowmill.cli.common import json_option, on_terminal, print_json, the_store
+from rowmill.cli.foreground import allowance, results_apart
+from rowmill.cli.submitted import go_on
 from rowmill.engine.supervisor import processor_of
-from rowmill.model.errors import Busy, InputError, UsageError
-from rowmill.model.job import Job
-from rowmill.model.status import JobStatus
-from rowmill.service import control
+from rowmill.model.errors import InputError, NothingToDo, UsageError
 from rowmill.service.detach import check_detachable
-from rowmill.service.submit import RunRequest, Submission, step_of, submit
+from rowmill.service.imports import ImportRequest, submit_import
+from rowmill.service.request import RunRequest
+from rowmill.service.steps import step_of
+from rowmill.service.submit import submit
 from rowmill.store.store import Store
 
 
@@ -55,9 +57,24 @@ _COUNT = click.IntRange(min=1)
 @click.option("-o", "--output", metavar="FILE", help="Where the rows go when they are done; - is stdout.")
 @click.option("--format", "output_format", metavar="FORMAT", help="The output's format, if its suffix does not say.")
 @click.option("--input-format", metavar="FORMAT", help="The input's format, if its suffix does not say.")
+@click.option("--url", metavar="URL", help="Instead of a model: one HTTP request per row; may hold {{Column}}.")
+@click.option("--method", metavar="METHOD", help="The request's method; GET, or POST with a body, unless told.")
+@click.option("--header", "headers", metavar="'NAME: VALUE'", multiple=True,
+              help="A header of the request; ${NAME} is an environment variable's value. Repeatable.")  # fmt: skip
+@click.option("--body", metavar="TEXT|@FILE", help="The request's body.")
+@click.option("--path", "paths", metavar="COLUMN=$.a.b", multiple=True,
+              help="Where the answer holds a column's value (JSONPath). Repeatable.")  # fmt: skip
+@click.option("--allow-private", is_flag=True, help="Let --url reach private addresses and this machine.")
 @click.option("--rows", metavar="1-100", help="Only these rows.")
+@click.option("--where", metavar="EXPR", help="Only records of a dataset for which this holds: 'price > 10'.")
+@click.option("--keys", metavar="KEY,…|@FILE", help="Only records of a dataset with these keys; @FILE has one a line.")
+@click.option("--key", metavar="COLUMN", help="Take the file into a dataset of its name first, updating by this key.")
 @click.option("--from", "from_job", metavar="JOB", help="Take the rows that another job left (with --only).")
-@click.option("--only", type=click.Choice(["failed", "unprocessed"]), help="Which rows --from takes.")
+@click.option(
+    "--only", type=click.Choice(["new", "changed", "all", "failed", "unprocessed"]),
+    help="Records of a dataset without a result yet (new), or also those whose values have changed since (changed); "
+    "with --from failed or unprocessed rows.",
+)  # fmt: skip
 @click.option("--concurrency", type=_COUNT, metavar="N", help="Rows in flight at a time; 5 unless told.")
 @click.option("--rpm", type=_COUNT, metavar="N", help="At most so many calls a minute, over all processes.")
 @click.option("--tpm", type=_COUNT, metavar="N", help="At most so many tokens a minute, over all processes.")
@@ -75,11 +92,13 @@ _COUNT = click.IntRange(min=1)
 @click.option("--yes", is_flag=True, help="Ask nothing (nothing is asked without a terminal anyway).")
 @json_option
 def run(*, max_failed: str, detach: bool, as_json: bool, yes: bool, **options: Any) -> int:
-    """Send every row of INPUT (CSV, TSV or JSON Lines; - is stdin) through a model or a function.
+    """Send every row of INPUT through a model, a function or an HTTP API.
+
+    INPUT is a file (CSV, TSV, JSON Lines, Parquet, Excel), a URL, - for stdin, or the name of a dataset.
 
     The same command again goes on where it stopped, and writes the output again for free when all is done.
     """
-    request = _request(**options)
+    key, request = _request(**options)
     allowance(max_failed, 0)
     with the_store() as store:
         if request.from_job is None:
@@ -90,60 +109,79 @@ def run(*, max_failed: str, detach: bool, as_json: bool, yes: bool, **options: A
             check_detachable(step_of(request))
         engine = store.join()
         try:
+            if key is not None:
+                request, code = _imported(store, engine, request, key)
+                if code not in (0, 4):
+                    return code
             with _Reading() as reading:
                 submission = submit(store, engine, request, reading)
-            if detach:
-                print_job(store, submission.job, f"{submission.job.id} waits for: rowmill resume {submission.job.id}",
-                          as_json=as_json)  # fmt: skip
-                return 0
-            return _go_on(store, engine, submission, max_failed, as_json=as_json, overwrite=request.overwrite)
+            return go_on(
+                store, engine, submission, max_failed, detach=detach, as_json=as_json, overwrite=request.overwrite
+            )
+        except NothingToDo:
+            if as_json:
+                print_json(None)
+            raise
         finally:
             store.leave(engine)
 
 
-def _go_on(
-    store: Store, engine: str, submission: Submission, max_failed: str, *, as_json: bool, overwrite: bool
-) -> int:
-    job = submission.job
-    if submission.found:
-        if job.status is JobStatus.RUNNING and not job.interrupted:
-            assert job.owner is not None
-            raise Busy(f"This run is being worked by process {job.owner.pid}.", f"Follow it: rowmill watch {job.id}")
-        click.echo(_found(job), err=True)
-        if job.status is JobStatus.COMPLETED:
-            return finished(store, job, max_failed, as_json=as_json, overwrite=overwrite)
-        job = control.resume(store, job)
-    else:
-        rows = rows_word(job.counts.total or 0)
-        click.echo(f"{job.id}: {rows}, up to {job.settings.concurrency} at a time.", err=True)
-    return work(store, engine, job, max_failed=max_failed, as_json=as_json, overwrite=overwrite)
+def _imported(store: Store, engine: str, request: RunRequest, key: str) -> tuple[RunRequest, int]:
+    """Takes the input into a dataset of its name; returns the request for that, and the import's exit code."""
+    if request.input is None or store.datasets.named(request.input):
+        raise UsageError("--key takes a file into a dataset.", "Give a file as INPUT, or leave --key out.")
+    if request.input == "-":
+        hint = "Import it first: rowmill import - --dataset NAME --key COLUMN"
+        raise UsageError("Standard input has no name for the dataset that --key makes.", hint)
+    submission = submit_import(store, ImportRequest(request.input, request.input_format, key=key))
+    code = go_on(store, engine, submission)
+    return replace(request, input=submission.job.dataset_id, input_format=None), code
 
 
-def _found(job: Job) -> str:
-    if job.status is JobStatus.COMPLETED:
-        return f"{job.id} is this same run and completed; its results are used again (--new starts afresh)."
-    left = rows_word(job.counts.unprocessed or 0)
-    return f"{job.id} is this same run, {state(job)}; going on with the {left} left (--new starts afresh)."
-
-
-def _request(*, input_: str | None, settings: tuple[str, ...], **options: Any) -> RunRequest:
+def _request(
+    *, input_: str | None, settings: tuple[str, ...], key: str | None, keys: str | None, **options: Any
+) -> tuple[str | None, RunRequest]:
+    options["headers"] = tuple(_pair(text, ":", "--header 'NAME: VALUE'") for text in options["headers"])
+    options["paths"] = tuple(_pair(text, "=", "--path COLUMN=$.a.b") for text in options["paths"])
+    options["body"] = _text(options["body"], "--body")
     options["prompt"] = _text(options["prompt"], "--prompt")
     options["system"] = _text(options["system"], "--system")
     options["price"] = _price(options["price"])
     options["timeout"] = None if options["timeout"] is None else float(options["timeout"])
     for name in ("model", "from_job"):
         options[name] = options[name] or None
-    if options["processor"]:
+    if options["processor"] or options["url"]:
         # ROWMILL_MODEL may be set for good; it means nothing to a function.
         source = click.get_current_context().get_parameter_source("model")
         if source is click.core.ParameterSource.ENVIRONMENT:
             options["model"] = None
-    return RunRequest(
+    request = RunRequest(
         input=input_,
         model_settings=dict(_setting(text) for text in settings),
         processor_path=(str(Path.cwd()),),
+        keys=_keys(keys),
         **options,
     )
+    return key, request
+
+
+def _keys(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return ()
+    if text.startswith("@"):
+        keys = tuple(key for key in (_text(text, "--keys") or "").splitlines() if key)
+    else:
+        keys = tuple(key.strip() for key in next(csv.reader([text], skipinitialspace=True), []) if key.strip())
+    if not keys:
+        raise UsageError("--keys names no key.", "Write --keys A1,A2 or --keys @FILE with one a line.")
+    return keys
+
+
+def _pair(text: str, between: str, example: str) -> tuple[str, str]:
+    name, found, value = (part.strip() for part in text.partition(between))
+    if not name or not found:
+        raise UsageError(f"{text!r} is no pair of a name and a value.", f"Write {example}.")
+    return name, value
 
 
 def _text(text: str | None, option: str) -> str | None:

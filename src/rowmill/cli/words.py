@@ -3,7 +3,7 @@
 from rowmill.model.budget import dollars
 from rowmill.model.job import Job
 from rowmill.model.progress import eta
-from rowmill.model.status import JobStatus, PauseReason
+from rowmill.model.status import JobStatus, JobType, PauseReason
 from rowmill.service.view import pace_of
 
 PAUSED_BECAUSE = {
@@ -41,12 +41,16 @@ def state(job: Job) -> str:
 def progress_line(job: Job, now: float) -> str:
     """Where the job is: ``120 of 1,000 rows (12 %), 3 failed, 45.0 rows/s, 0:20 left``."""
     counts = job.counts
-    parts = [f"{counts.processed:,} of {counts.total or 0:,} rows ({counts.progress or 0:.0f} %)"]
+    if counts.total is None:
+        parts = [f"{rows_word(counts.processed)} so far"]
+    else:
+        parts = [f"{counts.processed:,} of {counts.total:,} rows ({counts.progress:.0f} %)"]
     if counts.failed:
         parts.append(f"{counts.failed:,} failed")
     pace = pace_of(job, now)
     if pace is not None:
-        parts += [f"{pace:,.1f} rows/s", f"{duration(eta(counts.unprocessed, pace))} left"]
+        parts += [f"{pace:,.1f} rows/s"]
+        parts += [f"{duration(eta(counts.unprocessed, pace))} left"] if counts.total is not None else []
     return ", ".join(parts + spending(job))
 
 
@@ -71,10 +75,14 @@ def stop_lines(job: Job) -> list[str]:
         case JobStatus.FAILED:
             error = job.error
             says = f"{error.code}: {error.message} {error.hint}".strip() if error else "unknown"
-            return [f"{job.id} has failed: {says}", f"Then go on with: rowmill resume {job.id}"]
+            lines = [f"{job.id} has failed: {says}", f"Then go on with: rowmill resume {job.id}"]
+            if job.type is JobType.IMPORT:
+                lines.append(f"To import a mended file instead, first: rowmill cancel {job.id}")
+            return lines
         case JobStatus.CANCELLED:
             rest = f"Do the rest with: rowmill run --from {job.id} --only unprocessed"
-            return [f"{job.id} is cancelled; what was done is kept.", *([rest] if job.counts.unprocessed else [])]
+            left = job.type is JobType.ENRICHMENT and job.counts.unprocessed
+            return [f"{job.id} is cancelled; what was done is kept.", *([rest] if left else [])]
     if job.interrupted:
         return [f"{job.id} was interrupted.", f"Go on with: rowmill resume {job.id}"]
     return [f"{job.id} is {state(job)}."]
@@ -95,8 +103,33 @@ def money(job: Job) -> str:
     return spent if job.settings.budget is None else f"{spent} of ${dollars(job.settings.budget):,.4f}"
 
 
+def outcome_line(job: Job) -> str:
+    """What an import did: ``10 created, 2 updated, 88 unchanged, 1 superseded, 3 failed``."""
+    changes, counts = job.changes, job.counts
+    superseded = counts.skipped - changes.unchanged
+    parts = {"created": changes.created, "updated": changes.updated, "unchanged": changes.unchanged}
+    parts |= {"superseded": superseded, "failed": counts.failed}
+    return ", ".join(f"{count:,} {name}" for name, count in parts.items() if count) or "none"
+
+
+def _imported(job: Job) -> list[str]:
+    changes = job.changes
+    nothing = "" if changes.created or changes.updated else " Nothing has changed."
+    lines = [f"{job.id} is completed: of {rows_word(job.counts.total or 0)} {outcome_line(job)}.{nothing}"]
+    if job.counts.failed:
+        lines.append(
+            f"Write those that failed to a file, mend and import it: rowmill export {job.id} --only failed -o FILE"
+        )
+    return lines
+
+
 def _completed(job: Job) -> list[str]:
     counts = job.counts
+    if job.type is JobType.IMPORT:
+        return _imported(job)
+    if job.type is JobType.EXPORT:
+        where = f": {job.output.path}" if job.output and job.output.path != "-" else ""
+        return [f"{job.id} is completed, {rows_word(counts.succeeded)} written{where}"]
     done = f"{job.id} is completed: {counts.succeeded:,} of {counts.total:,} rows succeeded"
     lines = [", ".join([done, *spending(job)]) + "."]
     if counts.failed:

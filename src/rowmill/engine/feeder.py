@@ -2,14 +2,14 @@
 
 import heapq
 from collections import deque
-from dataclasses import dataclass
-from itertools import zip_longest
-from typing import Any
+from dataclasses import dataclass, replace
 
 from rowmill.engine.backends.local import Backend
+from rowmill.engine.inputs import Inputs
 from rowmill.engine.item import Item
 from rowmill.engine.runtime import Runtime
-from rowmill.model.ledger import Chunk, Claim, Due, Task
+from rowmill.model.job import Job
+from rowmill.model.ledger import Chunk, Claim, Due
 from rowmill.model.retry import ALONE_AFTER
 from rowmill.store.store import Store
 
@@ -30,13 +30,15 @@ class Feeder:
         self,
         store: Store,
         claim: Claim,
-        columns: list[str],
+        job: Job,
+        inputs: Inputs,
         backend: Backend,
         runtime: Runtime,
     ) -> None:
         self._store = store
         self._claim = claim
-        self._columns = columns
+        self._job = job
+        self._inputs = inputs
         self._backend = backend
         self._runtime = runtime
         self._pages: deque[_Page] = deque()
@@ -73,14 +75,18 @@ class Feeder:
         if not page.items:
             self._pages.popleft()
 
-    def put_off(self, due: Due, values: dict[str, Any]) -> None:
+    def put_off(self, due: Due, item: Item) -> None:
         """Takes a row back that is to be tried again."""
-        heapq.heappush(self._due, (due.at, due.task.number, Item(due.task, values)))
+        heapq.heappush(self._due, (due.at, due.task.number, replace(item, task=due.task)))
 
     def settled(self, number: int) -> None:
         """The row left its slot."""
         if number == self._alone:
             self._alone = None
+
+    def input_hash(self, item: Item) -> int:
+        """See ``Inputs.hash``."""
+        return self._inputs.hash(item.values)
 
     def touched(self) -> list[Chunk]:
         """Chunks that rows were taken from since this was last asked, for the commit that starts those rows."""
@@ -114,7 +120,7 @@ class Feeder:
         limit = _BACKLOG_PAGE
         dues = await self._runtime.load(self._store.ledger.backlog, self._claim, self._backlog_after, limit)
         for due in dues:
-            item = Item(due.task, (await self._read(due.task.number, due.task.number))[0].values)
+            item = replace((await self._read(due.task.number, due.task.number))[0], task=due.task)
             heapq.heappush(self._due, (due.at, due.task.number, item))
         if dues:
             self._backlog_after = (dues[-1].at, dues[-1].task.number)
@@ -136,10 +142,4 @@ class Feeder:
             self._chunk = None
 
     async def _read(self, lo: int, hi: int) -> list[Item]:
-        return await self._runtime.load(self._items, lo, hi)
-
-    def _items(self, lo: int, hi: int) -> list[Item]:
-        return [
-            Item(Task(number), dict(zip_longest(self._columns, values)))
-            for number, _, values in self._store.browse.records(self._claim.job, lo, hi)
-        ]
+        return await self._runtime.load(self._inputs.items, self._job, lo, hi)

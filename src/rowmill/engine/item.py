@@ -9,10 +9,11 @@ from rowmill.model.outcome import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A task with the source values of its row, by column."""
+    """A task with the source values of its row, by column. ``record`` is the row's number in a lasting dataset."""
 
     task: Task
     values: dict[str, Any]
+    record: int | None = None
 
     def inputs(self) -> dict[str, Any]:
         """What the step sees: the source values and the outputs of the steps before."""

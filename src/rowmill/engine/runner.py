@@ -14,7 +14,7 @@ from rowmill.engine.item import Item, Tried
 from rowmill.engine.runtime import Runtime
 from rowmill.engine.settle import Settler
 from rowmill.engine.slots import Slots
-from rowmill.engine.stop import Stop, Stopper
+from rowmill.engine.stop import Stop, Stopper, endings, finish
 from rowmill.model.errors import StoreError
 from rowmill.model.job import Job, JobError
 from rowmill.model.ledger import Batch, Claim, Pulse, Start
@@ -48,7 +48,7 @@ class Runner:
         self._feeder = feeder
         self._settings = job.settings
         self._gatekeeper = Gatekeeper(processors, job, store, runtime)
-        self._settler = Settler(job, runtime.random)
+        self._settler = Settler(job, runtime.random, feeder.input_hash)
         self._stopper = Stopper()
         self._slots = Slots()
         self._came_in: list[Tried] = []
@@ -149,12 +149,12 @@ class Runner:
         except StoreError as error:
             await self._save_once_more(error, came_in)
             return
-        values = {}
+        items_of = {}
         for tried in came_in:
-            values[tried.item.task.number] = tried.item.values
+            items_of[tried.item.task.number] = tried.item
             self._feeder.settled(tried.item.task.number)
         for postponed in batch.postponed:
-            self._feeder.put_off(postponed.due, values[postponed.due.task.number])
+            self._feeder.put_off(postponed.due, items_of[postponed.due.task.number])
         for start, item in zip(batch.starts, items, strict=True):
             self._begin(start.slot, item)
         self._commits += 1
@@ -219,22 +219,11 @@ class Runner:
             return None
         if stop is None and not self._feeder.exhausted:
             return None
-        for ending in _endings(stop):
-            if await self._finish(ending):
+        # Without a reason, only rows that were touched before had to be done (`retry --failed-only`): the rest waits.
+        for ending in endings(stop or Stop(Verb.PAUSE, PauseReason.USER)):
+            if await finish(self._ledger, self._claim, ending, self._runtime):
                 return ending.verb
         return None
-
-    async def _finish(self, stop: Stop) -> bool:
-        return await self._runtime.save(
-            lambda: self._ledger.finish(
-                self._claim,
-                stop.verb,
-                self._runtime.now(),
-                reason=stop.reason,
-                error=stop.error,
-                tolerate=stop.tolerate,
-            )
-        )
 
     async def _rest(self) -> None:
         """Waits until something comes in, or until a row or a limit is due."""
@@ -294,13 +283,3 @@ class Runner:
         finally:
             del self._errands[name]
             self._wake.set()
-
-
-def _endings(stop: Stop | None) -> list[Stop]:
-    """How the job may end, best first; the ledger takes the first that is true of it."""
-    complete = Stop(Verb.COMPLETE)
-    if stop is None:
-        # Only rows that were touched before had to be done (`retry --failed-only`): the rest waits for a resume.
-        return [complete, Stop(Verb.PAUSE, PauseReason.USER)]
-    # Where the last row settled while a pause was obeyed, nothing is left to pause.
-    return [complete, stop] if stop.verb is Verb.PAUSE else [stop]

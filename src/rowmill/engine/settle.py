@@ -1,6 +1,6 @@
 """Turns attempts' outcomes into what the ledger stores, by the retry rule of ``rowmill.model.retry``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from rowmill.engine.item import Item, Tried
@@ -17,7 +17,8 @@ from rowmill.model.status import PauseReason, RowStatus, Verb
 class Settler:
     """Settles the rows of one execution of ``job``; ``stop`` says, once it is set, why the job cannot go on."""
 
-    def __init__(self, job: Job, random: Random) -> None:
+    def __init__(self, job: Job, random: Random, input_hash: Callable[[Item], int]) -> None:
+        self._input_hash = input_hash
         self._last_step = len(job.steps) - 1
         self._price = job.price
         self._spike: SpikeWatch | None = SpikeWatch(job.counts.total or 0, job.tolerated)
@@ -79,7 +80,9 @@ class Settler:
         made = self._attempt(tried, "succeeded", None, None)
         if task.step < self._last_step:
             return Postponed(Due(now, Task(task.number, task.step + 1, carried=output, deferred=True)), made)
-        return Settled(task.number, RowStatus.SUCCEEDED, made, output)
+        record = tried.item.record
+        seen = 0 if record is None else self._input_hash(tried.item)
+        return Settled(task.number, RowStatus.SUCCEEDED, made, output, record, seen)
 
     def _attempt(self, tried: Tried, outcome: str, code: str | None, message: str | None) -> Attempt:
         assert tried.outcome is not None

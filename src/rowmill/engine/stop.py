@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from rowmill.engine.runtime import Runtime
 from rowmill.model.job import JobError
+from rowmill.model.ledger import Claim
 from rowmill.model.status import PauseReason, Verb
+from rowmill.store.ledger import Ledger
 
 _RANK = {Verb.COMPLETE: 0, Verb.RELEASE: 1, Verb.PAUSE: 2, Verb.FAIL: 3, Verb.CANCEL: 4}
 
@@ -42,3 +45,18 @@ class Stopper:
         """What the engine itself has met; the first of equals counts."""
         if self._demand is None or _RANK[stop.verb] > _RANK[self._demand.verb]:
             self._demand = stop
+
+
+def endings(stop: Stop) -> list[Stop]:
+    """How the job may end, best first; the ledger takes the first that is true of it. Where the last row settled while
+    a pause was obeyed, nothing is left to pause."""
+    return [Stop(Verb.COMPLETE), stop] if stop.verb is Verb.PAUSE else [stop]
+
+
+async def finish(ledger: Ledger, claim: Claim, stop: Stop, runtime: Runtime) -> bool:
+    """Ends the execution by ``stop``; ``False`` where that is not, or no longer, true of the job."""
+    return await runtime.save(
+        lambda: ledger.finish(
+            claim, stop.verb, runtime.now(), reason=stop.reason, error=stop.error, tolerate=stop.tolerate
+        )
+    )

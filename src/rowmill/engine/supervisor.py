@@ -7,11 +7,16 @@ finds it dead and frees what it held (``rowmill.store.burial``); the rows that w
 from collections.abc import Sequence
 
 from rowmill.engine.backends.local import LocalBackend
+from rowmill.engine.exporter import Exporter
 from rowmill.engine.feeder import Feeder
+from rowmill.engine.importer import Importer
+from rowmill.engine.inputs import Inputs
 from rowmill.engine.runner import Runner
 from rowmill.engine.runtime import Runtime
+from rowmill.engine.stop import Stopper
+from rowmill.engine.transfer import TransferRunner, Watch
 from rowmill.model.job import Job, Step
-from rowmill.model.status import Verb
+from rowmill.model.status import JobType, Verb
 from rowmill.plugins.contracts import Processor, ProcessorFactory
 from rowmill.plugins.registry import load
 from rowmill.store.store import Store
@@ -30,11 +35,11 @@ class Engine:
         self._store = store
         self._engine = engine
         self._runtime = runtime
-        self._runner: Runner | None = None
+        self._runner: Runner | TransferRunner | None = None
         self._aborted = False
         self._released = False
 
-    async def run(self, job: Job, processors: Sequence[Processor]) -> Verb:
+    async def run(self, job: Job, processors: Sequence[Processor] = ()) -> Verb:
         """Claims ``job`` and works it until it stops; returns by which verb it did.
 
         Raises ``Busy`` where another process has it, ``IllegalTransition``, ``Fenced``, ``StoreError``, and
@@ -67,11 +72,16 @@ class Engine:
         if self._runner:
             self._runner.release()
 
-    async def _prepare(self, job: Job, processors: Sequence[Processor]) -> Runner:
-        save = self._runtime.save
-        claim = await save(self._store.ledger.claim, job.pk, self._engine, self._runtime.now())
+    async def _prepare(self, job: Job, processors: Sequence[Processor]) -> Runner | TransferRunner:
+        claim = await self._runtime.save(self._store.ledger.claim, job.pk, self._engine, self._runtime.now())
         claimed = await self._runtime.load(self._store.browse.job, job.pk)
+        if job.type is not JobType.ENRICHMENT:
+            stopper = Stopper()
+            mover: type[Importer | Exporter] = Importer if job.type is JobType.IMPORT else Exporter
+            watch = Watch(self._store, claim, stopper)
+            return TransferRunner(self._store, claim, mover(self._store, claim, claimed, watch), stopper, self._runtime)
         dataset = await self._runtime.load(self._store.datasets.get, job.dataset)
         backend = LocalBackend(self._store, claim, self._runtime)
-        feeder = Feeder(self._store, claim, dataset.columns, backend, self._runtime)
+        inputs = Inputs(self._store, dataset, claimed.steps, claimed.stamp)
+        feeder = Feeder(self._store, claim, claimed, inputs, backend, self._runtime)
         return Runner(self._store, claim, claimed, processors, feeder, self._runtime)

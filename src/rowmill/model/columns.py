@@ -7,7 +7,7 @@
     NAME: LABEL | LABEL …     exactly one of the labels
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,13 +42,21 @@ class Column:
 
 def parse_column(text: str) -> Column:
     """Reads ``NAME``, ``NAME: TYPE`` or ``NAME: a | b``. Raises ``UsageError``."""
+    name, kind, labels = split_column(text, _TYPES)
+    schema = {"type": "string", "enum": list(labels)} if labels else _TYPES[kind]
+    return Column(name, schema, typed=kind != "text")
+
+
+def split_column(text: str, types: Collection[str]) -> tuple[str, str, tuple[str, ...]]:
+    """The name, the type (one of ``types``, or ``enum``) and the labels of an ``enum``. Raises ``UsageError``."""
     name, colon, kind = (part.strip() for part in text.partition(":"))
     if not name:
         raise UsageError(f"The column {text!r} has no name.", "Write NAME or NAME: TYPE.")
     if not colon:
-        return Column(name, _TYPES["text"], typed=False)
-    schema = _labels(name, kind) if "|" in kind else _type(name, kind)
-    return Column(name, schema, typed=schema is not _TYPES["text"])
+        return name, "text", ()
+    if "|" in kind:
+        return name, "enum", _labels(name, kind)
+    return name, _type(name, kind, types), ()
 
 
 def parse_columns(texts: Iterable[str]) -> tuple[Column, ...]:
@@ -70,24 +78,29 @@ def answer_schema(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _type(name: str, kind: str) -> dict[str, Any]:
+def _type(name: str, kind: str, types: Collection[str]) -> str:
     word = kind.casefold()
-    if word in _TYPES:
-        return _TYPES[word]
-    meant = f"Did you mean {_OTHER_WORDS[word]!r}?" if word in _OTHER_WORDS else did_you_mean(word, _TYPES)
-    hint = f"{meant} A type is {listing(_TYPES)} or at least two labels: 'a | b'.".strip()
+    if word in types:
+        return word
+    meant = f"Did you mean {_OTHER_WORDS[word]!r}?" if word in _OTHER_WORDS else did_you_mean(word, types)
+    hint = f"{meant} A type is {listing(types)} or at least two labels: 'a | b'.".strip()
     raise UsageError(
         f"The column {name!r} has {f'the unknown type {kind!r}' if kind else 'a colon but no type'}.", hint
     )
 
 
-def _labels(name: str, kind: str) -> dict[str, Any]:
-    labels = [label.strip() for label in kind.split("|")]
+def _labels(name: str, kind: str) -> tuple[str, ...]:
+    labels = tuple(label.strip() for label in kind.split("|"))
     if not all(labels):
         raise UsageError(f"The column {name!r} has an empty label in {kind!r}.", "Write at least two labels: 'a | b'.")
-    if twice := _repeated([" ".join(label.split()).casefold() for label in labels]):
+    if twice := _repeated([folded_label(label) for label in labels]):
         raise UsageError(f"The column {name!r} has the label {twice!r} twice (case does not count).", "Leave one out.")
-    return {"type": "string", "enum": labels}
+    return labels
+
+
+def folded_label(label: str) -> str:
+    """Equal for labels that differ only in case and white space, which count as the same one."""
+    return " ".join(label.split()).casefold()
 
 
 def _repeated(names: list[str]) -> str | None:

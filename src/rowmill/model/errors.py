@@ -8,6 +8,7 @@
     │   ├── NotFound          no such job, dataset, processor or provider                  exit 2
     │   ├── IllegalTransition the job's status does not allow this                         exit 2 (409)
     │   └── Busy              another process has it                                       exit 2 (409)
+    ├── NothingToDo           no record is new or has changed: no error to a nightly run   exit 0
     ├── StoreError            the database refused: disk full, damaged, too new            exit 3
     └── Fenced                this engine was presumed dead and has lost its claim         exit 3
 
@@ -46,13 +47,17 @@ class IllegalTransition(UsageError):
 
     def __init__(self, verb: str, status: str, allowed: list[str]) -> None:
         wanted = " or ".join(allowed)
-        super().__init__(
-            f"A {status} job cannot {_INFINITIVES.get(verb, f'be said to {verb}')}.", f"It must be {wanted}."
-        )
+        hint = "Pause or cancel it first." if (verb, status) == ("delete", "running") else f"It must be {wanted}."
+        super().__init__(f"A {status} job cannot {_INFINITIVES.get(verb, f'be said to {verb}')}.", hint)
 
 
 class Busy(UsageError):
     code = "busy"
+
+
+class NothingToDo(RowmillError):
+    code = "nothing_to_do"
+    exit_code = 0
 
 
 class StoreError(RowmillError):

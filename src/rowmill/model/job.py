@@ -1,21 +1,41 @@
 """A job and what belongs to it, as frozen records."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from rowmill.model.budget import Price
 from rowmill.model.progress import Counts
+from rowmill.model.schema import Schema
 from rowmill.model.status import JobStatus, JobType, PauseReason, RowStatus, Verb
+from rowmill.model.transfer import Changes, Extract, Position, Source
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One processor and what it is told. ``outputs`` maps each output column to its JSON Schema."""
+    """One processor and what it is told. ``outputs`` maps each output column to its JSON Schema; ``inputs`` are the
+    columns that it uses, ``None`` for all."""
 
     name: str
     processor: str
     config: dict[str, Any]
     outputs: dict[str, dict[str, Any]]
+    inputs: list[str] | None = None
+
+    @property
+    def version(self) -> str:
+        """Twelve hex digits that change when anything about the step does."""
+        whole = orjson.dumps([self.processor, self.config, self.outputs], option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(whole).hexdigest()[:12]
+
+    @property
+    def model(self) -> str | None:
+        """``provider/model``, where the step has one."""
+        model = self.config.get("model")
+        return f"{self.config.get('provider')}/{model}" if model else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +73,13 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class JobDraft:
-    """A job before it is stored. ``selection`` holds ranges of record numbers, in order."""
+    """A job before it is stored. ``selection`` holds ranges of record numbers, in order: of its dataset as it stood at
+    ``revision``, with the results that it had at ``stamp``."""
 
     type: JobType
     name: str
     dataset: int
-    selection: list[tuple[int, int]]
+    selection: Iterable[tuple[int, int]]
     steps: list[Step]
     settings: Settings
     identity: str
@@ -70,6 +91,12 @@ class JobDraft:
     """Takes the rows that this job left ``from_status``, instead of ``selection``."""
 
     from_status: str | None = None
+    revision: int = 1
+    stamp: int = 0
+    source: Source | None = None
+    extract: Extract | None = None
+    rows: int | None = None
+    """How many rows there are, where neither a selection nor another job says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +154,12 @@ class Job:
     worked: float = 0.0
     """Seconds that its ended executions took."""
 
+    revision: int = 1
+    stamp: int = 0
+    source: Source | None = None
+    extract: Extract | None = None
+    position: Position = field(default_factory=Position)
+    changes: Changes = field(default_factory=Changes)
     tolerated: str | None = None
     """The error code of the last failure spike: the user has seen it, so that it pauses the job no more."""
 
@@ -182,10 +215,11 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of a job as it stands: its source values, outputs and error. ``number`` counts from 1 within the job,
-    ``record`` is its number within the dataset."""
+    ``record`` is its number within the dataset, ``None`` where it has none there. ``output`` of an import's row that
+    was refused is what could be read of it."""
 
     number: int
-    record: int
+    record: int | None
     status: RowStatus
     values: list[Any]
     output: dict[str, Any] | None = None
@@ -196,12 +230,39 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A table that Rowmill holds."""
+    """A table that Rowmill holds. ``named`` ones last until they are deleted, others as long as a job needs them. Each
+    import that changes something makes a new ``revision``; ``stamp`` counts the commits of results."""
 
     pk: int
     id: str
     name: str
+    named: bool
     columns: list[str]
     rows: int
+    revision: int
+    stamp: int
+    schema: Schema
     content_hash: str | None
     created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A record's values as of one revision of its dataset; a later one took their place at ``superseded``."""
+
+    revision: int
+    superseded: int | None
+    values: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a job found for a record, with where it comes from. ``stamp`` orders the results of a dataset."""
+
+    stamp: int
+    job: int
+    job_id: str
+    execution: int
+    row: int
+    output: dict[str, Any]
+    input_hash: int

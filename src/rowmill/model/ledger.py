@@ -48,12 +48,15 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A row's final outcome, with the attempt that settled it."""
+    """A row's final outcome, with the attempt that settled it. ``record`` and ``input_hash`` are given where the
+    outcome becomes a result of a lasting dataset."""
 
     number: int
     status: RowStatus
     attempt: Attempt
     output: dict[str, Any] | None
+    record: int | None = None
+    input_hash: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,27 @@
-"""The contracts that a reader, writer, processor or provider fulfils; the built-in ones use no other door.
+"""The contracts that a reader, writer, place, processor or provider fulfils; the built-in ones use no other door.
 
 Each is found by an entry point (see ``rowmill.plugins.registry``) whose object is a class or factory.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from rowmill.model.outcome import NO_USAGE, Failed, Outcome, RetryLater, StopJob, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A row that its format cannot give whole: too many cells, a line that is no JSON. ``line`` is where it stands in
+    the file, ``message`` says what is wrong as the end of a sentence ("has 12 cells, but …"), ``values`` are what could
+    be read of it, in the order of the columns, and ``rest`` is what belongs to no column: cells, or text."""
+
+    line: int
+    message: str
+    hint: str
+    values: list[Any] = field(default_factory=list)
+    rest: list[Any] = field(default_factory=list)
 
 
 class Reader(Protocol):
@@ -16,9 +30,13 @@ class Reader(Protocol):
     columns: list[str]
     """Column names in order. Complete only once ``rows`` is exhausted: JSON Lines may add columns as they appear."""
 
-    def rows(self) -> Iterator[list[Any]]:
+    total: int | None
+    """How many rows there are, where the format says so beforehand."""
+
+    def rows(self) -> Iterator[list[Any] | Malformed]:
         """Each row as values in the order of ``columns``; a row may be shorter where columns were added after it.
-        Raises ``InputError`` with the line and the cause."""
+        A row that cannot be read comes as ``Malformed``. Raises ``InputError`` with the line and the cause where
+        nothing after it can be read either."""
         ...
 
 
@@ -29,11 +47,27 @@ class ReaderFactory(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a written table looks like."""
+
+    columns: Sequence[str]
+    safe_cells: bool = False
+    """Text that a spreadsheet would take for a formula is kept from being one."""
+
+    scratch: Path | None = None
+    """A directory for files that are of no use afterwards; ``None``: the machine's own."""
+
+    resumed: bool = False
+    """The file holds the beginning already (header included) and stands at its end: only for ``resumable`` formats."""
+
+
 class Writer(Protocol):
     """Writes one table format as a stream. Entry point group ``rowmill.writers``, named by the file suffix."""
 
     def write(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Appends rows; values are what JSON knows (str, int, float, bool, None, list, dict)."""
+        """Appends rows; values are what JSON knows (str, int, float, bool, None, list, dict). For a ``resumable``
+        format every row is with the file once this returns."""
         ...
 
     def close(self) -> None:
@@ -42,7 +76,32 @@ class Writer(Protocol):
 
 
 class WriterFactory(Protocol):
-    def __call__(self, file: BinaryIO, columns: Sequence[str]) -> Writer: ...
+    resumable: bool
+    """A file that was cut off after any ``write`` can be gone on with."""
+
+    def __call__(self, file: BinaryIO, layout: Layout) -> Writer:
+        """``file`` is open for reading and writing and seekable. Raises ``UsageError`` for what the format cannot
+        hold."""
+        ...
+
+
+class Place(Protocol):
+    """Where tables are fetched from and put to. Entry point group ``rowmill.places``, named by the URL's scheme; calls
+    block and run in threads."""
+
+    def fetch(self, url: str, file: BinaryIO, tell: Callable[[int], None]) -> None:
+        """Writes what ``url`` holds into ``file``; ``tell`` hears how many bytes have come so far, and may raise to
+        stop. Raises ``InputError`` where it cannot be read."""
+        ...
+
+    def exists(self, url: str) -> bool:
+        """Whether there is something at ``url`` already. Raises ``UsageError`` where that cannot be told."""
+        ...
+
+    def put(self, path: Path, url: str, tell: Callable[[int], None]) -> None:
+        """Makes the file at ``path`` appear at ``url`` in one step, or not at all. Raises ``UsageError`` where it
+        cannot be written."""
+        ...
 
 
 class Processor(Protocol):

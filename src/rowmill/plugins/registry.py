@@ -1,4 +1,4 @@
-"""Finds plugins by entry point; Rowmill's own readers, writers, processors and providers come by the same way."""
+"""Finds plugins by entry point; Rowmill's own come by the same way."""
 
 from functools import cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from rowmill.model.errors import NotFound, UsageError
 from rowmill.model.suggest import did_you_mean, listing
 
-Group = Literal["readers", "writers", "processors", "providers"]
+Group = Literal["readers", "writers", "places", "processors", "providers"]
 
 
 def names(group: Group) -> list[str]:
@@ -34,12 +34,21 @@ def load(group: Group, name: str) -> Any:
 def _imported(group: Group, entry: EntryPoint) -> Any:
     try:
         return entry.load()
+    except ModuleNotFoundError as error:
+        if not entry.extras:
+            raise _broken(group, entry, error) from error
+        hint = f"Install it with: pip install 'rowmill[{','.join(entry.extras)}]'"
+        raise UsageError(f"For {entry.name!r} the package {error.name} is not installed.", hint) from error
     except Exception as error:  # a plugin's module may raise anything while it is imported
-        raise UsageError(
-            f"The {group.removesuffix('s')} {entry.name!r} from {_origin(entry)} cannot be loaded: "
-            f"{type(error).__name__}: {error}.",
-            "Reinstall or remove it.",
-        ) from error
+        raise _broken(group, entry, error) from error
+
+
+def _broken(group: Group, entry: EntryPoint, error: Exception) -> UsageError:
+    return UsageError(
+        f"The {group.removesuffix('s')} {entry.name!r} from {_origin(entry)} cannot be loaded: "
+        f"{type(error).__name__}: {error}.",
+        "Reinstall or remove it.",
+    )
 
 
 def _origin(entry: EntryPoint) -> str:

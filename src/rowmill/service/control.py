@@ -1,8 +1,9 @@
-"""What a user says to a job: pause, resume, retry, cancel, dismiss, delete."""
+"""What a user says to a job: pause, resume, retry, cancel, dismiss."""
 
 import time
 from collections.abc import Sequence
 
+from rowmill.engine.leftovers import sweep
 from rowmill.model.job import Job
 from rowmill.model.status import JobStatus
 from rowmill.store.store import Store
@@ -20,7 +21,10 @@ def pause(store: Store, job: Job) -> Job:
 def cancel(store: Store, job: Job) -> Job:
     """Cancels ``job``; returns it cancelled, or still stopping."""
     store.control.cancel(job.pk, store.clock())
-    return _settled(store, job)
+    settled = _settled(store, job)
+    if settled.status is JobStatus.CANCELLED:
+        sweep(store, settled)
+    return settled
 
 
 def resume(store: Store, job: Job, *, take_over: bool = False) -> Job:
@@ -50,11 +54,6 @@ def dismiss(store: Store, job: Job) -> Job:
     """Says that the failed rows of a completed job need no attention."""
     store.control.dismiss(job.pk)
     return store.browse.job(job.pk)
-
-
-def delete(store: Store, job: Job) -> None:
-    """Removes ``job`` and what only it needs."""
-    store.control.delete(job.pk, store.clock())
 
 
 def _settled(store: Store, job: Job) -> Job:

@@ -1,34 +1,44 @@
-"""Writes a job's rows to a file: whole, in input order, put in place in one step."""
+"""Writes an enrichment's rows to its output file once they are done: whole, in input order, put in place at once."""
 
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from rowmill.engine.exporter import beside, part_of, put_in_place, stamp
+from rowmill.engine.pages import ERROR_COLUMN, STATUS_COLUMN, origin_pages
+from rowmill.engine.source import check_name, is_url, place_of, suffix_format
 from rowmill.model.errors import UsageError
-from rowmill.model.job import Job, Output, Row
-from rowmill.model.status import RowStatus
-from rowmill.plugins.contracts import WriterFactory
+from rowmill.model.job import Job, Output
+from rowmill.model.status import JobType
+from rowmill.model.transfer import Extract
+from rowmill.plugins.contracts import Layout, WriterFactory
 from rowmill.plugins.registry import load, names
-from rowmill.service.source import suffix_format
 from rowmill.store.store import Store
-
-STATUS_COLUMN = "_status"
-ERROR_COLUMN = "_error"
-_PAGE = 1000
 
 
 def check_output(path: str, format_: str | None, default_format: str, *, overwrite: bool) -> Output:
     """The output that ``path`` means. Raises ``UsageError`` where nothing could be written there."""
+    known = names("writers")
     if path == "-":
-        return Output("-", format_ or default_format)
-    place = Path(path).absolute()
-    format_ = format_ or suffix_format(path, "writers")
-    if format_ not in names("writers"):
-        raise UsageError(f"{format_!r} is no format that can be written.", f"Known: {', '.join(names('writers'))}.")
+        format_ = format_ or (default_format if default_format in known else "csv")
+    else:
+        format_ = format_ or suffix_format(path, "writers")
+    if format_ not in known:
+        raise UsageError(f"{format_!r} is no format that can be written.", f"Known: {', '.join(known)}.")
+    load("writers", format_)  # which says what is to be installed for it
+    if path == "-" or is_url(path):
+        if path != "-":
+            place_of(path)
+        return Output(path, format_, overwrite)
+    check_name(path)
+    place = Path(os.path.realpath(path) if Path(path).is_symlink() else os.path.abspath(path))  # noqa: PTH100 - see above
+    if place.exists() and not place.is_file() and not place.is_dir():
+        raise UsageError(f"{path} is no regular file.", "Give a file, or - for stdout.")
     if not place.parent.is_dir():
         raise UsageError(f"{place.parent} is no directory.", "Make it, or choose another output.")
     if place.is_dir():
@@ -55,7 +65,9 @@ def columns_of(inputs: Sequence[str], outputs: Sequence[str], *, overwrite: bool
 
 def occupied(output: Output) -> bool:
     """Whether a file is where ``output`` goes that may not be replaced."""
-    return output.path != "-" and not output.overwrite and Path(output.path).exists()
+    if output.path == "-" or output.overwrite:
+        return False
+    return place_of(output.path).exists(output.path) if is_url(output.path) else Path(output.path).exists()
 
 
 def deliver(store: Store, job: Job, *, overwrite: bool = False) -> None:
@@ -63,98 +75,97 @@ def deliver(store: Store, job: Job, *, overwrite: bool = False) -> None:
     ``overwrite`` allows that; a permission given when the job was made is used up by the first time."""
     if job.output is None:
         return
+    if job.type is JobType.EXPORT:
+        _print(store, job)
+        return
     allowed = overwrite or (job.output.overwrite and job.delivered is None)
-    if job.output.path != "-" and not allowed and foreign(job):
+    if job.output.path == "-":
+        _write(store, job, sys.stdout.buffer)
+        return
+    if is_url(job.output.path):
+        _upload(store, job)
+        return
+    if not allowed and foreign(job):
         hint = f"Write the results elsewhere: rowmill export {job.id} -o FILE"
         raise UsageError(f"{job.output.path} is not the file that this job wrote.", hint)
-    write(store, job, job.output, note=True)
+    _put(store, job)
 
 
-def undelivered(job: Job) -> bool:
-    """Whether the job's output file is not there, or no longer as the job wrote it."""
-    if job.output is None or job.output.path == "-":
+def undelivered(store: Store, job: Job) -> bool:
+    """Whether the job's output file is not there, or no longer as the job wrote it; of an export to stdout, whether it
+    could not be printed."""
+    if job.output is None:
         return False
-    return job.delivered is None or _stamp(Path(job.output.path)) != job.delivered
+    if job.type is JobType.EXPORT:
+        return job.output.path == "-" and part_of(store, job).exists()
+    if job.output.path == "-":
+        return False
+    if is_url(job.output.path):
+        return job.delivered is None
+    return job.delivered is None or stamp(Path(job.output.path)) != job.delivered
 
 
 def foreign(job: Job) -> bool:
     """Whether a file that the job did not write is where its output belongs."""
     assert job.output is not None
-    present = _stamp(Path(job.output.path))
+    present = stamp(Path(job.output.path))
     return present is not None and present != job.delivered
 
 
-def write(store: Store, job: Job, output: Output, only: RowStatus | None = None, *, note: bool = False) -> int:
-    """Writes the rows that are ``only`` so (all: ``None``) as they stand at this moment; returns how many.
-
-    With ``note`` the store remembers the file as this job's own.
-    """
-    dataset = store.datasets.get(job.dataset)
-    columns = columns_of(dataset.columns, job.columns, overwrite=True)
-    lines = (_line(row, dataset.columns, columns) for row in _rows(store, job, only))
-    factory: WriterFactory = load("writers", output.format)
-    if output.path == "-":
-        return _write_lines(factory, sys.stdout.buffer, columns, lines)
-    place = Path(output.path)
-    part = place.with_name(f".{place.name}.{job.id}.part")
+def _print(store: Store, job: Job) -> None:
+    """Writes what an export to stdout has put aside there."""
+    assert job.output is not None
+    part = part_of(store, job)
+    if job.output.path != "-" or not part.exists():
+        return
     try:
-        with part.open("wb") as file:
-            written = _write_lines(factory, file, columns, lines)
-            file.flush()
+        with part.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads it has seen enough
+        part.unlink()
+        raise
+    except OSError as error:
+        hint = f"It can be written again: rowmill resume {job.id} > FILE"
+        raise UsageError(f"Standard output cannot be written: {error.strerror}.", hint) from error
+    part.unlink()
+
+
+def _put(store: Store, job: Job) -> None:
+    assert job.output is not None
+    place = Path(job.output.path)
+    part = beside(place, job.id)
+    try:
+        with part.open("w+b") as file:
+            _write(store, job, file)
             os.fsync(file.fileno())
-        if note:
-            store.control.delivered(job.pk, _stamp(part) or "")
-        part.replace(place)
+        store.control.delivered(job.pk, stamp(part) or "")
+        put_in_place(part, replace(job.output, overwrite=True))
     except OSError as error:
         hint = f"The rows are saved; write them elsewhere: rowmill export {job.id} -o FILE"
         raise UsageError(f"{place} cannot be written: {error.strerror}.", hint) from error
     finally:
         part.unlink(missing_ok=True)
-    _sync_directory(place.parent)
-    return written
 
 
-def _write_lines(factory: WriterFactory, file: BinaryIO, columns: list[str], lines: Iterator[list[Any]]) -> int:
-    writer = factory(file, columns)
-    written = 0
-    while page := list(islice(lines, _PAGE)):
-        writer.write(page)
-        written += len(page)
+def _upload(store: Store, job: Job) -> None:
+    assert job.output is not None
+    store.files.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=store.files, prefix=f"{job.id}.") as file:
+        _write(store, job, file)  # type: ignore[arg-type]
+        place_of(job.output.path).put(Path(file.name), job.output.path, lambda size: None)
+    store.control.delivered(job.pk, job.output.path)
+
+
+def _write(store: Store, job: Job, file: BinaryIO) -> None:
+    """Writes all rows as they stand at this moment."""
+    assert job.output is not None
+    columns = columns_of(store.datasets.get(job.dataset).columns, job.columns, overwrite=True)
+    extract = Extract([(name, name) for name in columns], job.pk, job.id, job.seq)
+    factory: WriterFactory = load("writers", job.output.format)
+    store.files.mkdir(parents=True, exist_ok=True)
+    writer = factory(file, Layout(columns, safe_cells=job.output.format == "xlsx", scratch=store.files))
+    for _, lines in origin_pages(store, job, extract, 0):
+        writer.write(lines)
     writer.close()
     file.flush()
-    return written
-
-
-def _rows(store: Store, job: Job, only: RowStatus | None) -> Iterator[Row]:
-    total = job.counts.total or 0
-    for lo in range(1, total + 1, _PAGE):
-        rows = store.browse.rows(job.pk, lo, min(lo + _PAGE - 1, total), job.seq)
-        unprocessed = only is RowStatus.PENDING
-        yield from (
-            r for r in rows if only is None or r.status is only or (unprocessed and r.status is RowStatus.RUNNING)
-        )
-
-
-def _line(row: Row, inputs: list[str], columns: list[str]) -> list[Any]:
-    values = dict(zip(inputs, row.values, strict=False)) | (row.output or {})
-    values[STATUS_COLUMN] = row.status.value
-    values[ERROR_COLUMN] = f"{row.code}: {row.message}" if row.code else None
-    return [values.get(column) for column in columns]
-
-
-def _stamp(path: Path) -> str | None:
-    """What tells this very file from another: it stays the same when the file is renamed."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
-
-
-def _sync_directory(directory: Path) -> None:
-    """Makes the rename itself survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

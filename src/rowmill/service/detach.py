@@ -13,7 +13,13 @@ def check_detachable(step: Step) -> None:
     """Raises ``UsageError`` with the reason where ``step`` needs what exists only in this shell."""
     if step.processor == "python":
         _check_module(step.config["function"].partition(":")[0])
-    elif step.config.get("provider") != "local":
+    elif step.processor == "http":
+        if any("${" in value for value in step.config.get("headers", {}).values()):
+            raise UsageError(
+                "A header holds what exists only in this shell, so that the job cannot be left to another process.",
+                "Run it without --detach.",
+            )
+    elif step.processor == "prompt" and step.config.get("provider") != "local":
         name = (step.config.get("provider_config") or {}).get("api_key_env") or "OPENAI_API_KEY"
         if os.environ.get(name):
             raise UsageError(

@@ -1,61 +1,29 @@
 """From what a user asks for to a job in the store, or to the same job of an earlier run."""
 
 import hashlib
-from dataclasses import asdict, dataclass, field
-from decimal import Decimal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from rowmill.engine.inputs import result_columns
+from rowmill.engine.source import check_name, open_source
 from rowmill.model.budget import Price, nano
-from rowmill.model.columns import Column, parse_columns
-from rowmill.model.errors import UsageError
+from rowmill.model.errors import NothingToDo, UsageError
 from rowmill.model.job import Dataset, Job, JobDraft, Output, Settings, Step
 from rowmill.model.ranges import parse_ranges
 from rowmill.model.status import JobStatus, JobType
-from rowmill.model.template import Template
-from rowmill.plugins.registry import names
+from rowmill.model.suggest import did_you_mean, listing
+from rowmill.model.where import Where
+from rowmill.service.choice import Choice, choose
 from rowmill.service.deliver import check_output, columns_of, occupied
+from rowmill.service.intake import Reading, put_back, take_in
 from rowmill.service.pricing import price_of
-from rowmill.service.source import Reading, open_source, put_back, take_in
+from rowmill.service.request import RunRequest
+from rowmill.service.steps import step_of
 from rowmill.store.store import Store
-
-DEFAULT_COLUMN = "result"
-_EMBEDDED = ("threads", "context")
-"""Settings of the embedded model's runtime, not of an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What ``rowmill run`` is asked for, word by word. ``price`` is dollars per million tokens (in, out)."""
-
-    input: str | None = None
-    from_job: str | None = None
-    only: str | None = None
-    prompt: str | None = None
-    system: str | None = None
-    columns: tuple[str, ...] = ()
-    model: str | None = None
-    base_url: str | None = None
-    api_key_env: str | None = None
-    processor: str | None = None
-    processor_path: tuple[str, ...] = ()
-    model_settings: dict[str, Any] = field(default_factory=dict)
-    output: str | None = None
-    output_format: str | None = None
-    input_format: str | None = None
-    overwrite: bool = False
-    new: bool = False
-    rows: str | None = None
-    name: str | None = None
-    concurrency: int | None = None
-    max_attempts: int | None = None
-    timeout: float | None = None
-    rpm: int | None = None
-    tpm: int | None = None
-    budget: Decimal | None = None
-    price: tuple[Decimal, Decimal] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +43,10 @@ def submit(store: Store, engine: str, request: RunRequest, tell: Reading = lambd
         return _submit_rest(store, request)
     step = step_of(request)
     if request.input is None:
-        raise UsageError("There is no input.", "Give a file, - for stdin, or --from JOB.")
+        raise UsageError("There is no input.", "Give a file, a dataset, - for stdin, or --from JOB.")
+    if dataset := dataset_meant(store, request.input):
+        return _submit_chosen(store, request, step, dataset)
+    _refuse_choice(request)
     with open_source(request.input, request.input_format) as source:
         output = _output(request, source.format)
         reader = source.reader()
@@ -90,61 +61,13 @@ def submit(store: Store, engine: str, request: RunRequest, tell: Reading = lambd
         raise
 
 
-def step_of(request: RunRequest) -> Step:
-    """The one step that the request describes. Raises ``UsageError``."""
-    columns = parse_columns(request.columns) or (Column(DEFAULT_COLUMN, _any_schema(request), typed=False),)
-    outputs = {column.name: column.schema for column in columns}
-    if request.processor:
-        if request.prompt or request.model:
-            raise UsageError("--processor does without --prompt and --model.", "Leave one or the other out.")
-        config = {"function": request.processor, "path": list(request.processor_path)}
-        return Step("python", "python", config, outputs)
-    if not request.prompt:
-        raise UsageError("There is nothing to do with the rows.", "Give --prompt or --processor.")
-    provider, model = split_model(request.model)
-    own = {key: value for key, value in request.model_settings.items() if provider == "local" and key in _EMBEDDED}
-    prompt = {
-        "prompt": request.prompt,
-        "system": request.system,
-        "provider": provider,
-        "model": _absolute(provider, model),
-        "provider_config": {
-            "base_url": request.base_url,
-            "api_key_env": request.api_key_env,
-            **own,
-        },
-        "settings": {key: value for key, value in request.model_settings.items() if key not in own},
-        "structured": len(columns) > 1 or any(column.typed for column in columns),
-    }
-    return Step("prompt", "prompt", prompt, outputs)
-
-
-def split_model(model: str | None) -> tuple[str, str]:
-    """``PROVIDER/MODEL`` in two. Raises ``UsageError`` with what is usable here."""
-    providers = names("providers")
-    if not model:
-        raise UsageError(
-            "There is no model.",
-            "Give --model or set ROWMILL_MODEL: "
-            + ", ".join(f"{p}/NAME" for p in providers if p != "local")
-            + ", or local/smollm2 (embedded: small and weak, but free).",
-        )
-    provider, slash, name = model.partition("/")
-    if not slash or not name:
-        raise UsageError(f"{model!r} names no provider.", f"Did you mean openai/{provider}?")
-    if provider not in providers:
-        hint = f"Providers: {', '.join(providers)}. For any OpenAI-compatible endpoint: openai/{model} with --base-url."
-        raise UsageError(f"There is no provider {provider!r}.", hint)
-    return provider, name
-
-
-def _any_schema(request: RunRequest) -> dict[str, Any]:
-    return {} if request.processor else {"type": "string"}
-
-
-def _absolute(provider: str, model: str) -> str:
-    """A job stores absolute paths: it may go on from another directory."""
-    return str(Path(model).absolute()) if provider == "local" and model.endswith(".gguf") else model
+def dataset_meant(store: Store, name: str) -> Dataset | None:
+    """The dataset that INPUT means, ``None`` where it means a file. Raises ``UsageError`` where it could mean both."""
+    check_name(name)
+    dataset = store.datasets.named(name)
+    if dataset and Path(name).is_file():
+        raise UsageError(f"Both a dataset and a file are called {name}.", f"Write {dataset.id} or ./{name}.")
+    return dataset
 
 
 def _output(request: RunRequest, input_format: str) -> Output | None:
@@ -153,18 +76,19 @@ def _output(request: RunRequest, input_format: str) -> Output | None:
     return check_output(request.output, request.output_format, input_format, overwrite=request.overwrite)
 
 
-def _check_columns(step: Step, columns: list[str], output: Output | None) -> None:
-    if step.processor == "prompt":
-        for text in (step.config["prompt"], step.config["system"]):
-            if text:
-                Template(text).check(columns)
+def _check_columns(step: Step, columns: list[str], output: Output | None, results: Sequence[str] = ()) -> None:
+    for name in step.inputs or ():
+        known = [*columns, *results]
+        if name not in known:
+            hint = f"{did_you_mean(name, known)} The columns are: {listing(known)}.".strip()
+            raise UsageError(f"{{{{{name}}}}} is used, but there is no such column.", hint)
     columns_of(columns, list(step.outputs), overwrite=bool(output and output.overwrite))
 
 
 def _submit_over(store: Store, request: RunRequest, step: Step, dataset: Dataset, output: Output | None) -> Submission:
     selection = parse_ranges(request.rows, dataset.rows) if request.rows is not None else [(1, dataset.rows)]
     identity = _identity(dataset, selection, step, output)
-    known = None if request.new else _same_run(store, identity)
+    known = None if request.new else same_run(store, identity)
     if known:
         return Submission(_steered(store, known, request), found=True)
     _check_free(store, output)
@@ -187,7 +111,7 @@ def _submit_over(store: Store, request: RunRequest, step: Step, dataset: Dataset
     return Submission(store.browse.job(pk), found=not is_new)
 
 
-def _same_run(store: Store, identity: str) -> Job | None:
+def same_run(store: Store, identity: str) -> Job | None:
     """The job of an earlier run of the same; one that was to be cancelled when its process died is none."""
     known = store.browse.same_job(identity)
     if known and known.interrupted:
@@ -196,20 +120,109 @@ def _same_run(store: Store, identity: str) -> Job | None:
     return known
 
 
+def _refuse_choice(request: RunRequest) -> None:
+    """What only a dataset can be asked for."""
+    for option, value in (("--where", request.where), ("--keys", request.keys), ("--only", request.only)):
+        if value:
+            key = " --key COLUMN" if option != "--where" else ""
+            hint = f"Import it first: rowmill import {request.input} --dataset NAME{key}"
+            raise UsageError(f"{option} chooses records of a dataset, and {request.input} is a file.", hint)
+
+
+def _submit_chosen(store: Store, request: RunRequest, step: Step, dataset: Dataset) -> Submission:
+    """A job over records of a lasting dataset, or the same one that has not ended; with everything chosen also the same
+    one that has. Raises ``NothingToDo`` where no record is new or has changed."""
+    if request.only in ("failed", "unprocessed"):
+        raise UsageError(f"--only {request.only} takes the rows of a job.", "Add --from JOB, or choose --only new.")
+    output = _output(request, "csv")
+    results = [name for name in result_columns(store, dataset) if name not in step.outputs]
+    _check_own(step, dataset)
+    _check_columns(step, dataset.columns, output, results)
+    only = request.only or "all"
+    choice = Choice(request.rows, request.where, request.keys, only)
+    identity = _chosen_identity(store, dataset, choice, step, output)
+    known = None if request.new else same_run(store, identity)
+    if known and _is_outdated(known, dataset, choice, step):
+        # What it has found is kept, and what is left of it is new or has changed still: the next job takes it up.
+        store.control.cancel(known.pk, store.clock())
+        known = None
+    if known and (known.status is not JobStatus.COMPLETED or not _is_moving(choice, step)):
+        return Submission(_steered(store, known, request), found=True)
+    selection = choose(store, dataset, choice, [step])
+    if not selection:
+        if dataset.rows == 0:
+            raise UsageError(f"The dataset {dataset.name} is empty: no import into it has ended.", "Let one end first.")
+        if only == "all":
+            raise UsageError(f"{dataset.name} has no such record.", "Choose others by --rows, --where or --keys.")
+        raise NothingToDo(f"No record of {dataset.name} is new{' or has changed' if only == 'changed' else ''}.")
+    _check_free(store, output)
+    draft = JobDraft(
+        type=JobType.ENRICHMENT,
+        name=request.name or dataset.name,
+        dataset=dataset.pk,
+        selection=selection,
+        steps=[step],
+        settings=_settings(request, Settings()),
+        identity=identity,
+        price=_price(request, step),
+        output=output,
+        revision=dataset.revision,
+        stamp=dataset.stamp,
+    )
+    return Submission(store.browse.job(store.control.submit(draft, store.clock())), found=False)
+
+
+def _chosen_identity(store: Store, dataset: Dataset, choice: Choice, step: Step, output: Output | None) -> str:
+    moment = None if _is_moving(choice, step) else [dataset.revision, _seen_stamp(store, dataset, choice, step)]
+    return _hash([dataset.id, moment, asdict(choice), *_sameness(step, output)])
+
+
+def _check_own(step: Step, dataset: Dataset) -> None:
+    if clash := next((name for name in step.outputs if name in dataset.columns), None):
+        raise UsageError(f"{dataset.name} has a column {clash!r} itself.", "Give the output column another name.")
+
+
+def _is_moving(choice: Choice, step: Step) -> bool:
+    """Whether the choice depends on what the step itself has found: then it is another question every day, and the same
+    run is only one that has not ended."""
+    if choice.only != "all":
+        return True
+    return choice.where is not None and not step.outputs.keys().isdisjoint(Where(choice.where).variables)
+
+
+def _is_outdated(job: Job, dataset: Dataset, choice: Choice, step: Step) -> bool:
+    """Whether an unfinished job over what was new or had changed would go on with records as they no longer are."""
+    if not _is_moving(choice, step) or job.status is JobStatus.COMPLETED or job.revision == dataset.revision:
+        return False
+    return job.status is not JobStatus.RUNNING or job.interrupted
+
+
+def _seen_stamp(store: Store, dataset: Dataset, choice: Choice, step: Step) -> int:
+    """The newest result that the run can see: its own, which an unfinished one goes on adding, are none."""
+    seen = set(result_columns(store, dataset)) - step.outputs.keys()
+    used = seen if step.inputs is None else seen & set(step.inputs)
+    if choice.where is not None:
+        used |= set(Where(choice.where).variables) - set(dataset.columns)
+    jobs = [pk for pk in store.results.jobs(dataset.pk) if used.intersection(store.browse.job(pk).columns)]
+    return max(map(store.results.last_stamp, jobs), default=0)
+
+
 def _submit_rest(store: Store, request: RunRequest) -> Submission:
     """A new job over the rows that another left, doing the same unless told otherwise."""
     origin = store.browse.find_job(request.from_job or "")
     if request.input or request.rows:
         raise UsageError("--from takes the rows of a job.", "Leave the input and --rows out.")
-    if not request.only:
+    if request.only not in ("failed", "unprocessed"):
         raise UsageError("--from must know which rows.", "Add --only failed or --only unprocessed.")
+    if origin.type is not JobType.ENRICHMENT:
+        raise UsageError(f"{origin.id} is an {origin.type}.", "--from takes the rows of an enrichment.")
     if origin.status in (JobStatus.PENDING, JobStatus.RUNNING):
         raise UsageError(f"{origin.id} is {origin.status}.", "Pause or cancel it first.")
     steps = [step_of(request)] if request.prompt or request.processor else origin.steps
     dataset = store.datasets.get(origin.dataset)
     output = _output(request, "csv")
     for step in steps:
-        _check_columns(step, dataset.columns, output)
+        _check_columns(step, dataset.columns, output, result_columns(store, dataset))
     _check_free(store, output)
     draft = JobDraft(
         type=origin.type,
@@ -223,22 +236,24 @@ def _submit_rest(store: Store, request: RunRequest) -> Submission:
         output=output,
         from_job=origin.pk,
         from_status=request.only,
+        revision=origin.revision,
+        stamp=origin.stamp,
     )
     return Submission(store.browse.job(store.control.submit(draft, store.clock())), found=False)
 
 
 def _identity(dataset: Dataset, selection: list[tuple[int, int]], step: Step, output: Output | None) -> str:
     """A hash of what makes a run the same run: content, rows, prompt, columns, model or function, output."""
+    return _hash([dataset.content_hash, selection, *_sameness(step, output)])
+
+
+def _sameness(step: Step, output: Output | None) -> list[Any]:
     config = {key: value for key, value in step.config.items() if key != "provider_config"}
     config["base_url"] = (step.config.get("provider_config") or {}).get("base_url")
-    whole = [
-        dataset.content_hash,
-        selection,
-        step.processor,
-        config,
-        list(step.outputs.items()),
-        output and output.path,
-    ]
+    return [step.processor, config, list(step.outputs.items()), output and output.path]
+
+
+def _hash(whole: list[Any]) -> str:
     return hashlib.sha256(orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

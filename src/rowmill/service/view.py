@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rowmill.model.budget import dollars
-from rowmill.model.job import Attempt, Execution, Job, Row
+from rowmill.model.job import Attempt, Dataset, Execution, Job, Row
 from rowmill.model.progress import eta, rate
-from rowmill.model.status import JobStatus
+from rowmill.model.status import JobStatus, JobType
+from rowmill.service.datasets import Record
+from rowmill.store.store import Store
 
 
 def job_view(job: Job, now: float, executions: list[Execution] | None = None) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def job_view(job: Job, now: float, executions: list[Execution] | None = None) ->
         "tokens_in": job.tokens_in,
         "tokens_out": job.tokens_out,
         "cost_usd": dollars(job.cost) if job.price else None,
+        **(asdict(job.changes) if job.type is JobType.IMPORT else {}),
         "concurrency": job.settings.concurrency,
         "settings": _settings(job),
         "created_at": moment(job.created_at),
@@ -47,6 +50,8 @@ def job_view(job: Job, now: float, executions: list[Execution] | None = None) ->
         "duration_seconds": round(_worked(job, now), 3),
         "dataset": job.dataset_id,
         "steps": [asdict(step) for step in job.steps],
+        "source": {"file": job.source.name, "format": job.source.format} if job.source else None,
+        "extract": _extract(job),
         "output": asdict(job.output) if job.output else None,
         "metadata": {},
     }
@@ -71,6 +76,48 @@ def row_view(row: Row, columns: list[str], *, priced: bool) -> dict[str, Any]:
     }
 
 
+def dataset_view(dataset: Dataset) -> dict[str, Any]:
+    """``dataset`` as JSON knows it."""
+    schema = dataset.schema.as_json()
+    return {
+        "id": dataset.id,
+        "name": dataset.name,
+        "rows": dataset.rows,
+        "columns": dataset.columns,
+        "key": schema["key"],
+        "fields": schema["fields"],
+        "revision": dataset.revision,
+        "created_at": moment(dataset.created_at),
+    }
+
+
+def record_view(store: Store, dataset: Dataset, record: Record) -> dict[str, Any]:
+    """``record`` with its versions and results as JSON knows it."""
+    jobs = {result.job: store.browse.job(result.job) for result in record.results}
+    return {
+        "record": record.number,
+        "versions": [
+            {
+                "revision": version.revision,
+                "superseded": version.superseded,
+                "values": dict(zip(dataset.columns, version.values, strict=False)),
+            }
+            for version in record.versions
+        ],
+        "results": [
+            {
+                "job": result.job_id,
+                "execution": result.execution,
+                "row": result.row,
+                "step_versions": [step.version for step in jobs[result.job].steps],
+                "model": next((step.model for step in jobs[result.job].steps if step.model), None),
+                "output": result.output,
+            }
+            for result in record.results
+        ],
+    }
+
+
 def pace_of(job: Job, now: float) -> float | None:
     """Rows per second of late; ``None`` where the job does not run or it is too early to tell."""
     if job.pace is None or job.interrupted or job.status is not JobStatus.RUNNING:
@@ -83,6 +130,14 @@ def moment(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _extract(job: Job) -> dict[str, Any] | None:
+    extract = job.extract
+    if extract is None:
+        return None
+    columns = [{"column": column, "as": name} for column, name in extract.columns]
+    return {"job": extract.origin_id, "only": extract.only, "columns": columns, "safe_cells": extract.safe_cells}
 
 
 def _attempt(attempt: Attempt, *, priced: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ The slots that it occupied are exactly the calls that may have been made and wer
 from rowmill.model.retry import LAST_CRASH
 from rowmill.model.status import JobStatus, Verb, target
 from rowmill.store.database import Database, Transaction
+from rowmill.store.publish import publish
 
 
 def bury(database: Database, job: int, now: float) -> Verb | None:
@@ -96,5 +97,7 @@ def _obey_wish(tx: Transaction, job: int, now: float) -> Verb | None:
             (target(JobStatus.RUNNING, verb), now, job, verb.value),
         )
         if obeyed:
+            if verb is Verb.CANCEL:
+                publish(tx, job)
             return verb
     return None

@@ -8,12 +8,15 @@ from dataclasses import replace
 
 from rowmill.model.errors import Busy, UsageError
 from rowmill.model.job import JobDraft, Settings
-from rowmill.model.status import PauseReason, Verb, sources, target
+from rowmill.model.schema import Schema
+from rowmill.model.status import JobStatus, JobType, PauseReason, Verb, sources, target
+from rowmill.model.transfer import IMPORTABLE_TO
 from rowmill.store.burial import bury, bury_claim
 from rowmill.store.database import Database, Transaction
+from rowmill.store.datasets import found_or_made, keep_schema, reserve
 from rowmill.store.ledger import reopen
 from rowmill.store.lines import dump, new_id, placeholders, refuse, settings_of, spec_of
-from rowmill.store.purge import purge
+from rowmill.store.publish import publish
 from rowmill.store.selection import select_left, select_ranges
 
 
@@ -32,6 +35,16 @@ class Control:
             sql = "SELECT max(pk) FROM jobs WHERE identity = ? AND status <> 'cancelled'"
             known = tx.execute(sql, (draft.identity,))[0][0]
             return (known, False) if known else (_insert(tx, draft, now), True)
+
+    def submit_import(self, draft: JobDraft, name: str, schema: Schema, now: float) -> int:
+        """Stores a new import into the lasting dataset called ``name``, which is made where there is none; ``schema``
+        joins the one that it has. Raises ``Busy`` where an import into it has not ended."""
+        with self._database.transaction() as tx:
+            dataset = found_or_made(tx, name, now)
+            keep_schema(tx, dataset.pk, dataset.schema.merged(schema))
+            pk = _insert(tx, replace(draft, dataset=dataset.pk), now)
+            _reserve(tx, dataset.pk, pk)
+            return pk
 
     def pause(self, job: int, now: float, reason: PauseReason = PauseReason.USER) -> None:
         bury(self._database, job, now)
@@ -57,6 +70,7 @@ class Control:
                 self._move(
                     tx, job, Verb.CANCEL, "wish = NULL, pause_reason = NULL, error = NULL, finished_at = ?", (now,)
                 )
+                publish(tx, job)
 
     def resume(self, job: int, now: float) -> None:
         """Takes a pause back that is still being obeyed, or lets the job go on when an engine claims it.
@@ -84,6 +98,7 @@ class Control:
         bury(self._database, job, now)
         with self._database.transaction() as tx:
             self._refuse_held(tx, job)
+            _refuse_whole(tx, job)
             numbers = _failed(tx, job, codes, ranges)
             unfinished = tx.execute("SELECT 1 FROM jobs WHERE pk = ? AND status <> 'completed'", (job,))
             if not numbers and (failed_only or not unfinished):
@@ -98,6 +113,7 @@ class Control:
             )
             seq, generation = tx.execute("SELECT seq, generation FROM jobs WHERE pk = ?", (job,))[0]
             reopen(tx, job, seq, generation, numbers)
+            _reserve_again(tx, job)
         return len(numbers)
 
     def dismiss(self, job: int) -> None:
@@ -128,15 +144,39 @@ class Control:
             tx.execute("UPDATE jobs SET delivered = ? WHERE pk = ?", (stamp, job))
 
     def delete(self, job: int, now: float) -> None:
-        """Removes the job, its rows' outcomes, and its dataset where no other job needs that."""
+        """Removes the job; ``purge`` removes its rows' outcomes, and its dataset where nothing else needs that. What an
+        import has brought in stays. Raises ``UsageError`` where an export still reads from the job."""
         bury(self._database, job, now)
         with self._database.transaction() as tx:
             self._refuse_held(tx, job)
+            _refuse_needed(tx, job)
+            publish(tx, job)
             legal = sources(Verb.DELETE)
             where = f"DELETE FROM jobs WHERE pk = ? AND status IN ({placeholders(len(legal))})"  # noqa: S608
             if not tx.change(where, (job, *legal)):
                 raise refuse(tx, job, Verb.DELETE)
-        purge(self._database)
+
+    def delete_dataset(self, dataset: int, *, with_jobs: bool = False) -> list[str]:
+        """Removes the dataset with its imports and exports, and its enrichments if ``with_jobs``, which must all have
+        ended; returns their ids. Raises ``UsageError`` where another job needs it. ``purge`` removes its records."""
+        ended = (JobStatus.COMPLETED.value, JobStatus.CANCELLED.value)
+        with self._database.transaction() as tx:
+            needing = tx.execute(
+                f"""SELECT id, type, status FROM jobs WHERE dataset = ?
+                    AND ((type = 'enrichment' AND NOT ?) OR status NOT IN ({placeholders(len(ended))}))
+                    ORDER BY CASE WHEN status IN ({placeholders(len(ended))}) THEN 1 ELSE 0 END, pk""",  # noqa: S608
+                (dataset, with_jobs, *ended, *ended),
+            )
+            if needing:
+                id_, type_, status = needing[0]
+                more = f" and {len(needing) - 1} more" if len(needing) > 1 else ""
+                hint = "Delete that first, or delete the dataset --with-jobs."
+                if status not in ended:
+                    hint = f"Let it end, or cancel it first: rowmill cancel {id_}"
+                raise UsageError(f"The dataset is needed by the {type_} {id_}{more} ({status}).", hint)
+            gone = [id_ for (id_,) in tx.execute("DELETE FROM jobs WHERE dataset = ? RETURNING id", (dataset,))]
+            tx.execute("DELETE FROM datasets WHERE pk = ?", (dataset,))
+        return gone
 
     @staticmethod
     def _move(tx: Transaction, job: int, verb: Verb, changes: str, params: tuple[object, ...]) -> None:
@@ -168,11 +208,17 @@ class Control:
 def _insert(tx: Transaction, draft: JobDraft, now: float) -> int:
     if not tx.change("UPDATE datasets SET loader = NULL WHERE pk = ?", (draft.dataset,)):
         raise UsageError("The job's dataset was deleted at this moment.", "Run the command again.")
+    if (
+        draft.extract
+        and draft.extract.origin
+        and not tx.execute("SELECT 1 FROM jobs WHERE pk = ?", (draft.extract.origin,))
+    ):
+        raise UsageError("The job was deleted at this moment.", "List the others with `rowmill jobs`.")
     pk: int = tx.execute(
         """INSERT INTO jobs (id, type, name, status, dismissed, touched_only, identity, spec, settings, dataset,
-                             generation, seq, succeeded, failed, skipped, uncertain, tokens_in, tokens_out,
-                             cost, created_at)
-           VALUES (?, ?, ?, 'pending', 0, 0, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?) RETURNING pk""",
+                             revision, stamp, origin, generation, seq, succeeded, failed, skipped, uncertain,
+                             tokens_in, tokens_out, cost, created_at)
+           VALUES (?, ?, ?, 'pending', 0, 0, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?) RETURNING pk""",
         (
             new_id("job"),
             draft.type,
@@ -181,19 +227,76 @@ def _insert(tx: Transaction, draft: JobDraft, now: float) -> int:
             spec_of(draft),
             dump(draft.settings),
             draft.dataset,
+            draft.revision,
+            draft.stamp,
+            draft.extract.origin if draft.extract else None,
             now,
         ),
     )[0][0]
-    if draft.from_job is None:
-        total = select_ranges(tx, pk, draft.selection)
-    else:
-        total = select_left(tx, pk, draft.from_job, draft.from_status or "failed")
-    if total == 0:
-        raise UsageError("There is no row to work on.", "Choose other rows.")
+    total = None if draft.type is JobType.IMPORT else _select(tx, pk, draft)
     tx.execute("UPDATE jobs SET total = ? WHERE pk = ?", (total, pk))
-    tx.execute("INSERT INTO chunks (job, hi, lo) VALUES (?, ?, 1)", (pk, total))
-
+    if total != 0:
+        tx.execute("INSERT INTO chunks (job, hi, lo) VALUES (?, ?, 1)", (pk, total or IMPORTABLE_TO))
     return pk
+
+
+def _select(tx: Transaction, job: int, draft: JobDraft) -> int:
+    """Chooses the job's rows; returns how many they are. Raises ``UsageError`` where there are none."""
+    if draft.rows is not None:
+        total = draft.rows
+    elif draft.from_job is None:
+        total = select_ranges(tx, job, draft.selection)
+    else:
+        total = select_left(tx, job, draft.from_job, draft.from_status or "failed")
+    if total == 0 and draft.type is not JobType.EXPORT:  # the file of an export may have a header alone
+        raise UsageError("There is no row to work on.", "Choose other rows.")
+    return total
+
+
+def _reserve(tx: Transaction, dataset: int, job: int) -> None:
+    other = reserve(tx, dataset, job)
+    if other is not None:
+        id_, status = tx.execute("SELECT id, status FROM jobs WHERE pk = ?", (other,))[0]
+        hint = f"Let it end (rowmill resume {id_}), or cancel it (rowmill cancel {id_}): what it brought in is kept."
+        raise Busy(f"{id_}, which is {status}, imports into this dataset.", hint)
+
+
+def _reserve_again(tx: Transaction, job: int) -> None:
+    """An import that had ended begins another revision."""
+    ended = tx.execute(
+        """SELECT dataset FROM jobs j JOIN datasets d ON d.pk = dataset
+           WHERE j.pk = ? AND type = 'import' AND coalesce(importer, 0) <> j.pk""",
+        (job,),
+    )
+    for (dataset,) in ended:
+        _reserve(tx, dataset, job)
+        tx.execute("UPDATE jobs SET position = NULL WHERE pk = ?", (job,))
+
+
+def _refuse_whole(tx: Transaction, job: int) -> None:
+    """An export's file is written as a whole."""
+    if tx.execute("SELECT 1 FROM jobs WHERE pk = ? AND type = 'export'", (job,)):
+        raise UsageError("The failed rows of an export cannot be tried alone.", "Mend their values and export again.")
+
+
+def _refuse_needed(tx: Transaction, job: int) -> None:
+    legal = sources(Verb.CANCEL)
+    reading = tx.execute(
+        f"""SELECT id FROM jobs WHERE type = 'export' AND status IN ({placeholders(len(legal))})
+            AND origin = ?""",  # noqa: S608 - placeholders only
+        (*legal, job),
+    )
+    if reading:
+        raise UsageError(f"{reading[0][0]} has not finished exporting its rows.", "Let it end or cancel it first.")
+    using = tx.execute(
+        f"""SELECT id FROM jobs WHERE status IN ({placeholders(len(legal))}) AND stamp > 0 AND pk <> ?
+            AND dataset = (SELECT dataset FROM jobs WHERE pk = ?)
+            AND EXISTS (SELECT 1 FROM results WHERE job = ?)""",  # noqa: S608 - placeholders only
+        (*legal, job, job, job),
+    )
+    if using:
+        hint = "Let it end or cancel it first."
+        raise UsageError(f"{using[0][0]} has not ended and may use the columns that this job has added.", hint)
 
 
 def _failed(tx: Transaction, job: int, codes: Sequence[str], ranges: Sequence[tuple[int, int]]) -> list[int]:

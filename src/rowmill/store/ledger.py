@@ -13,13 +13,15 @@ from rowmill.model.status import PauseReason, RowStatus, Verb, sources, target
 from rowmill.store.burial import bury, end_claim
 from rowmill.store.database import Database, Transaction
 from rowmill.store.lines import attempt_line, dump, dump_or_none, placeholders, refuse, settings_of, task_of
+from rowmill.store.publish import publish
 
-_HELD = "status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk AND generation = ? AND engine = ?)"
+HELD = "status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk AND generation = ? AND engine = ?)"
+"""Whether the claim (generation, engine) still holds the job: part of every statement that guards a commit."""
 
 _ACCOUNT = f"""
 UPDATE jobs SET seq = seq + 1, succeeded = succeeded + ?, failed = failed + ?, tokens_in = tokens_in + ?,
        tokens_out = tokens_out + ?, cost = cost + ?, uncertain = uncertain + ?
-WHERE pk = ? AND {_HELD} RETURNING seq, wish, settings
+WHERE pk = ? AND {HELD} RETURNING seq, wish, settings
 """  # noqa: S608 - constants only
 
 _SETTLE = """
@@ -34,6 +36,9 @@ _OCCUPY = """
 INSERT INTO slots (job, generation, slot, number, step, attempts, crashes, carried) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (job, generation, slot) DO UPDATE SET number = excluded.number, step = excluded.step,
    attempts = excluded.attempts, crashes = excluded.crashes, carried = excluded.carried
+"""
+_RESULT = """
+INSERT INTO results (dataset, record, stamp, job, number, seq, input_hash) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _FREE = "DELETE FROM slots WHERE job = ? AND generation = ? AND slot = ?"
 _DEFER = """
@@ -73,18 +78,18 @@ class Ledger:
                            started_at = coalesce(started_at, ?), finished_at = NULL, dismissed = 0
                     WHERE pk = ? AND status IN ({placeholders(len(legal))})
                       AND NOT EXISTS (SELECT 1 FROM claims WHERE job = pk)
-                    RETURNING generation, succeeded + failed + skipped""",  # noqa: S608 - placeholders only
+                    RETURNING generation, succeeded + failed + skipped, seq""",  # noqa: S608 - placeholders only
                 (now, job, *legal),
             )
             if not claimed:
                 raise self._taken(tx, job)
-            generation, processed = claimed[0]
+            generation, processed, seq = claimed[0]
             number = tx.execute(
                 """INSERT INTO executions (job, number, engine, started_at, began_with, mark_at, mark_processed,
-                                           before_at, before_processed, uncertain)
-                   SELECT ?, coalesce(max(number), 0) + 1, ?, ?, ?, ?, ?, ?, ?, 0 FROM executions WHERE job = ?
+                                           before_at, before_processed, uncertain, began_seq)
+                   SELECT ?, coalesce(max(number), 0) + 1, ?, ?, ?, ?, ?, ?, ?, 0, ? FROM executions WHERE job = ?
                    RETURNING number""",
-                (job, engine, now, processed, now, processed, now, processed, job),
+                (job, engine, now, processed, now, processed, now, processed, seq, job),
             )[0][0]
             tx.execute("INSERT INTO claims (job, generation, engine) VALUES (?, ?, ?)", (job, generation, engine))
         return Claim(job, engine, generation, number)
@@ -132,11 +137,11 @@ class Ledger:
     def pulse(self, claim: Claim) -> Pulse:
         """What is wished of the job at present. Raises ``Fenced``."""
         lines = self._database.read(
-            f"SELECT wish, settings FROM jobs WHERE pk = ? AND {_HELD}",  # noqa: S608 - constants only
+            f"SELECT wish, settings FROM jobs WHERE pk = ? AND {HELD}",  # noqa: S608 - constants only
             (claim.job, claim.generation, claim.engine),
         )
         if not lines:
-            raise _fenced()
+            raise fenced()
         wish, settings = lines[0]
         return Pulse(Verb(wish) if wish else None, settings_of(settings))
 
@@ -177,7 +182,7 @@ class Ledger:
                            wish = NULL, wish_reason = NULL, error = ?,
                            touched_only = CASE WHEN ? = 'pending' THEN touched_only ELSE 0 END,
                            tolerated = coalesce(?, tolerated), finished_at = CASE WHEN ? THEN NULL ELSE ? END
-                    WHERE pk = ? AND {_HELD}{guard}""",  # noqa: S608 - constants only
+                    WHERE pk = ? AND {HELD}{guard}""",  # noqa: S608 - constants only
                 (
                     status,
                     reason,
@@ -194,13 +199,15 @@ class Ledger:
                 ),
             )
             if moved:
+                if verb in (Verb.COMPLETE, Verb.CANCEL):
+                    publish(tx, claim.job)
                 end_claim(tx, claim.job, claim.generation, str(status), now)
         return bool(moved)
 
     def _verify(self, tx: Transaction, claim: Claim) -> None:
-        sql = f"SELECT 1 FROM jobs WHERE pk = ? AND {_HELD}"  # noqa: S608 - constants only
+        sql = f"SELECT 1 FROM jobs WHERE pk = ? AND {HELD}"  # noqa: S608 - constants only
         if not tx.execute(sql, (claim.job, claim.generation, claim.engine)):
-            raise _fenced()
+            raise fenced()
 
     def _account(self, tx: Transaction, claim: Claim, batch: Batch) -> tuple[int, str | None, str]:
         """Changes the counts by what ``batch`` adds: the statement that also guards the whole commit."""
@@ -222,7 +229,7 @@ class Ledger:
             ),
         )
         if not lines:
-            raise _fenced()
+            raise fenced()
         if batch.uncertain:
             tx.execute(
                 "UPDATE executions SET uncertain = uncertain + ? WHERE job = ? AND number = ?",
@@ -235,6 +242,7 @@ class Ledger:
         job = claim.job
         if batch.settled:
             tx.executemany(_SETTLE, (_outcome_line(job, seq, settled) for settled in batch.settled))
+            _write_results(tx, job, seq, [s for s in batch.settled if s.record and s.status is RowStatus.SUCCEEDED])
         if batch.postponed:
             tx.executemany(
                 _ATTEMPT,
@@ -299,9 +307,21 @@ def _outcome_line(job: int, seq: int, settled: Settled) -> tuple[object, ...]:
     return (job, settled.number, seq, settled.status.value, output, *attempt_line(settled.attempt))
 
 
+def _write_results(tx: Transaction, job: int, seq: int, settled: list[Settled]) -> None:
+    """Makes outcomes columns of their dataset, under its next stamp."""
+    if not settled:
+        return
+    dataset, stamp = tx.execute(
+        "UPDATE datasets SET stamp = stamp + 1 WHERE pk = (SELECT dataset FROM jobs WHERE pk = ?) RETURNING pk, stamp",
+        (job,),
+    )[0]
+    tx.executemany(_RESULT, ((dataset, s.record, stamp, job, s.number, seq, s.input_hash) for s in settled))
+
+
 def _task_line(task: Task) -> tuple[object, ...]:
     return (task.step, task.attempts, task.crashes, dump_or_none(task.carried))
 
 
-def _fenced() -> Fenced:
+def fenced() -> Fenced:
+    """The error of an engine that has lost its claim."""
     return Fenced("Another process has taken this job over.", "Follow it with `rowmill watch`.")

@@ -10,7 +10,9 @@ from rowmill.model.errors import IllegalTransition
 from rowmill.model.job import Attempt, Dataset, Job, JobDraft, JobError, Output, Owner, Pace, Settings, Step
 from rowmill.model.ledger import Task
 from rowmill.model.progress import Counts
+from rowmill.model.schema import schema_of
 from rowmill.model.status import JobStatus, JobType, PauseReason, Verb, sources
+from rowmill.model.transfer import Changes, Extract, Position, Source
 from rowmill.store.database import Database, Line, Transaction
 
 
@@ -33,7 +35,8 @@ def load_or_none(text: str | None) -> Any:
 
 
 def spec_of(draft: JobDraft) -> str:
-    return dump({"steps": draft.steps, "price": draft.price, "output": draft.output})
+    spec = {"steps": draft.steps, "price": draft.price, "output": draft.output}
+    return dump({**spec, "source": draft.source, "extract": draft.extract})
 
 
 _JOB_FIELDS = {
@@ -52,6 +55,12 @@ _JOB_FIELDS = {
     "delivered": "j.delivered",
     "dataset": "j.dataset",
     "dataset_id": "d.id",
+    "revision": "j.revision",
+    "stamp": "j.stamp",
+    "position": "j.position",
+    "created": "j.created",
+    "updated": "j.updated",
+    "unchanged": "j.unchanged",
     "seq": "j.seq",
     "total": "j.total",
     "succeeded": "j.succeeded",
@@ -110,6 +119,12 @@ def job_of(line: Line, database: Database) -> Job:
         price=Price(**spec["price"]) if spec["price"] else None,
         output=Output(**spec["output"]) if spec["output"] else None,
         delivered=of["delivered"],
+        revision=of["revision"],
+        stamp=of["stamp"],
+        source=Source(**spec["source"]) if spec.get("source") else None,
+        extract=Extract(**spec["extract"]) if spec.get("extract") else None,
+        position=position_of(of["position"]),
+        changes=Changes(of["created"], of["updated"], of["unchanged"]),
         created_at=of["created_at"],
         started_at=of["started_at"],
         finished_at=of["finished_at"],
@@ -124,12 +139,30 @@ def settings_of(text: str) -> Settings:
     return Settings(**orjson.loads(text))
 
 
-DATASET_SQL = "SELECT pk, id, name, columns, rows, content_hash, created_at FROM datasets"
+def position_of(text: str | None) -> Position:
+    return Position(**orjson.loads(text)) if text else Position()
+
+
+DATASET_SQL = """
+SELECT pk, id, name, named, columns, rows, revision, stamp, schema, content_hash, created_at FROM datasets
+"""
 
 
 def dataset_of(line: Line) -> Dataset:
-    pk, id_, name, columns, rows, content_hash, created_at = line
-    return Dataset(pk, id_, name, orjson.loads(columns), rows, content_hash, created_at)
+    pk, id_, name, named, columns, rows, revision, stamp, schema, content_hash, created_at = line
+    return Dataset(
+        pk,
+        id_,
+        name,
+        bool(named),
+        orjson.loads(columns),
+        rows,
+        revision,
+        stamp,
+        schema_of(load_or_none(schema)),
+        content_hash,
+        created_at,
+    )
 
 
 def attempt_of(line: Line) -> Attempt:

@@ -7,7 +7,7 @@ from rowmill.model.errors import StoreError, UsageError
 from rowmill.store.sqlite import SQLiteDatabase
 from rowmill.store.store import Store
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a store that stands there is opened without loading Alembic."""
 
 
@@ -35,7 +35,7 @@ def open_store(home: Path | None = None) -> Store:
     except BaseException:
         database.close()
         raise
-    return Store(database)
+    return Store(database, files=place / "files")
 
 
 def _bring_up_to_date(database: SQLiteDatabase, place: Path) -> None:

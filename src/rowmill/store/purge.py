@@ -12,9 +12,13 @@ _JOB_LINES = {
     "deferred": "number",
     "slots": "generation, slot",
     "chunks": "hi",
+    "spans": "lo",
+    "results": "dataset, record, stamp",
     "selection": "number",
     "executions": "number",
 }
+
+_DATASET_LINES = {"records": "number, revision", "keys": "key"}
 
 
 def purge(database: Database) -> None:
@@ -22,11 +26,15 @@ def purge(database: Database) -> None:
     for table, key in _JOB_LINES.items():
         _drain(database, table, key, "job", "SELECT pk FROM jobs")
     with database.transaction() as tx:
-        tx.execute("DELETE FROM datasets WHERE loader IS NULL AND pk NOT IN (SELECT dataset FROM jobs)")
+        tx.execute(
+            """DELETE FROM datasets WHERE loader IS NULL AND pk NOT IN (SELECT dataset FROM jobs)
+               AND (named = 0 OR revision = 0)"""
+        )
         for pk, loader in tx.execute("SELECT pk, loader FROM datasets WHERE loader IS NOT NULL"):
             if not database.alive(loader):
                 tx.execute("DELETE FROM datasets WHERE pk = ?", (pk,))
-    _drain(database, "records", "number", "dataset", "SELECT pk FROM datasets")
+    for table, key in _DATASET_LINES.items():
+        _drain(database, table, key, "dataset", "SELECT pk FROM datasets")
 
 
 def _drain(database: Database, table: str, key: str, owner: str, owners: str) -> None:

@@ -1,6 +1,7 @@
 """Which records a job works on: a contiguous range needs no line at all, any other choice one per row."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 from rowmill.model.errors import UsageError
 from rowmill.store.database import Transaction
@@ -8,13 +9,15 @@ from rowmill.store.database import Transaction
 _INSERT = "INSERT INTO selection (job, number, record) VALUES (?, ?, ?)"
 
 
-def select_ranges(tx: Transaction, job: int, ranges: list[tuple[int, int]]) -> int:
+def select_ranges(tx: Transaction, job: int, ranges: Iterable[tuple[int, int]]) -> int:
     """Chooses the records of ``ranges``, in order; returns how many they are."""
-    if len(ranges) == 1:
-        first, last = ranges[0]
+    following = iter(ranges)
+    beginning = list(islice(following, 2))
+    if len(beginning) == 1:
+        first, last = beginning[0]
         tx.execute("UPDATE jobs SET first_record = ? WHERE pk = ?", (first, job))
         return last - first + 1
-    records = (record for first, last in ranges for record in range(first, last + 1))
+    records = (record for first, last in chain(beginning, following) for record in range(first, last + 1))
     return _select(tx, job, records)
 
 

@@ -14,6 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +25,12 @@ LOCK_TIMEOUT = 15.0
 """Seconds to wait for the write lock before giving up: longer than any transaction takes."""
 
 CHECKPOINT_BYTES = 16 << 20
+_SHRINK_PAGES = 2000
+_LINES_AT_ONCE = 500
+_NONE = 0
 _PRAGMAS = (
+    # First: it is taken only by a file that is still empty.
+    "PRAGMA auto_vacuum = INCREMENTAL",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 0",
@@ -45,6 +51,13 @@ class SQLiteTransaction:
 
     def change(self, sql: str, params: Sequence[Any] = ()) -> int:
         return self._connection.execute(sql, params).rowcount
+
+    def insert(self, into: str, lines: Iterable[Sequence[Any]], conflict: str = "") -> None:
+        following = iter(lines)
+        while some := list(islice(following, _LINES_AT_ONCE)):
+            marks = f"({', '.join('?' * len(some[0]))})"
+            sql = f"{into} VALUES {', '.join([marks] * len(some))} {conflict}"
+            self._connection.execute(sql, list(chain.from_iterable(some)))
 
     def executemany(self, sql: str, params: Iterable[Sequence[Any]]) -> None:
         self._connection.executemany(sql, params)
@@ -112,14 +125,26 @@ class SQLiteDatabase:
             size = self._path.with_name("rowmill.db-wal").stat().st_size
         except FileNotFoundError:
             return
-        if size < self._checkpoint_at:
+        if size >= self._checkpoint_at:
+            self._checkpoint_at = CHECKPOINT_BYTES + (0 if self._checkpoint() else size)
+
+    def size(self) -> int:
+        return sum(
+            path.stat().st_size for path in (self._path, self._path.with_name("rowmill.db-wal")) if path.exists()
+        )
+
+    def shrink(self) -> None:
+        if self.read("PRAGMA auto_vacuum")[0][0] == _NONE:
+            self._rebuild()
             return
-        with self._lock, _mapped():
-            # A reader in the way is not waited for: the next turn comes when the log has grown again.
-            self._writer.execute("PRAGMA busy_timeout = 20")
-            busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            self._writer.execute("PRAGMA busy_timeout = 15000")
-        self._checkpoint_at = CHECKPOINT_BYTES + (size if busy else 0)
+        while free := self.read("PRAGMA freelist_count")[0][0]:
+            with self._lock, _mapped():
+                # Every step of the statement frees one page, so it is run to its end.
+                self._writer.execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()
+            self.maintain()
+            if self.read("PRAGMA freelist_count")[0][0] >= free:
+                break
+        self._checkpoint()
 
     def version(self) -> str | None:
         """The migration at which this store stands; ``None`` for an empty one."""
@@ -139,9 +164,8 @@ class SQLiteDatabase:
 
     @contextmanager
     def alone(self) -> Iterator[sqlite3.Connection]:
-        """The raw connection inside a write transaction, for migrations."""
+        """The raw connection while nobody else writes, for migrations, which begin and commit by themselves."""
         with self._lock, _mapped():
-            self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
             finally:
@@ -155,6 +179,23 @@ class SQLiteDatabase:
             self._reader.close()
             self._writer.close()
         self._lock.close()
+
+    def _checkpoint(self) -> bool:
+        """Moves the log into the database file; ``False`` where a reader was in the way, which is not waited for."""
+        with self._lock, _mapped():
+            self._writer.execute("PRAGMA busy_timeout = 20")
+            busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            self._writer.execute("PRAGMA busy_timeout = 15000")
+        return not busy
+
+    def _rebuild(self) -> None:
+        """A store that was made without it learns to give space back; this takes the whole file, once."""
+        if self.in_use():
+            return
+        with self._lock, _mapped():
+            self._writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            self._writer.execute("VACUUM")
+        self._checkpoint()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from rowmill.store.browse import Browse
 from rowmill.store.control import Control
@@ -12,18 +13,24 @@ from rowmill.store.ledger import Ledger
 from rowmill.store.limits import Limits
 from rowmill.store.lines import new_id
 from rowmill.store.purge import purge
+from rowmill.store.results import Results
+from rowmill.store.transfers import Transfers
 
 
 class Store:
-    """One open store. ``clock`` gives Unix seconds; every time that is written comes from it."""
+    """One open store. ``clock`` gives Unix seconds; every time that is written comes from it. ``files`` is a directory
+    for what is on its way: tables fetched from elsewhere, exports that go elsewhere; made when first needed."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time, *, files: Path) -> None:
         self.database = database
         self.clock = clock
+        self.files = files
         self.ledger = Ledger(database)
         self.control = Control(database)
         self.browse = Browse(database)
         self.datasets = Datasets(database)
+        self.results = Results(database)
+        self.transfers = Transfers(database)
         self.limits = Limits(database)
 
     def join(self) -> str:

@@ -1,7 +1,8 @@
 """The schema. Read by migrations and by their tests only; the verbs are plain SQL that every database understands.
 
 Untouched rows are ranges (``chunks``). A row gets a line of its own when it is in flight (``slots``), put off
-(``deferred``) or settled (``outcomes``), and is in exactly one of these four at any moment.
+(``deferred``) or settled (``outcomes``), and is in exactly one of these four at any moment. Imports and exports settle
+whole ranges (``spans``).
 """
 
 from typing import Any
@@ -38,14 +39,47 @@ _table(
     Column("content_hash", String),
     Column("loader", String),  # the engine that is still filling it
     Column("created_at", Float, nullable=False),
+    Column("named", Integer, nullable=False, server_default="0"),  # lasts until it is deleted
+    Column("revision", BigInteger, nullable=False, server_default="1"),
+    Column("stamp", BigInteger, nullable=False, server_default="0"),  # the last commit of results
+    Column("schema", Text),
+    Column("importer", BigInteger),  # the import that writes the next revision
+    Column("profile", Text),  # and the revision that it shows
     Index("datasets_content", "content_hash"),
+    Index("datasets_name", "name", unique=True, sqlite_where=text("named = 1"), postgresql_where=text("named = 1")),
 )
 
 _table(
     "records",
     Column("dataset", BigInteger, primary_key=True),
     Column("number", BigInteger, primary_key=True),
+    Column("revision", BigInteger, primary_key=True),  # of the dataset, that brought this version
+    Column("superseded", BigInteger),  # the revision from which a later version stands
     Column("data", Text, nullable=False),  # a JSON array in the order of the dataset's columns
+    clustered=True,
+)
+
+_table(
+    "keys",
+    Column("dataset", BigInteger, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    # The import that saw the key last, and its line: an earlier line of the same import is superseded.
+    Column("job", BigInteger, nullable=False),
+    Column("line", BigInteger, nullable=False),
+    clustered=True,
+)
+
+_table(
+    "results",  # succeeded outcomes as columns of a lasting dataset
+    Column("dataset", BigInteger, primary_key=True),
+    Column("record", BigInteger, primary_key=True),
+    Column("stamp", BigInteger, primary_key=True),
+    Column("job", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("input_hash", BigInteger, nullable=False),
+    Index("results_job", "job"),
     clustered=True,
 )
 
@@ -82,6 +116,13 @@ _table(
     Column("created_at", Float, nullable=False),
     Column("started_at", Float),
     Column("finished_at", Float),
+    Column("revision", BigInteger, nullable=False, server_default="1"),  # of the dataset, as the job sees it
+    Column("stamp", BigInteger, nullable=False, server_default="0"),  # the results that it sees
+    Column("origin", BigInteger),  # the job that an export reads from
+    Column("position", Text),  # how far a transfer has come, besides its counts
+    Column("created", BigInteger, nullable=False, server_default="0"),
+    Column("updated", BigInteger, nullable=False, server_default="0"),
+    Column("unchanged", BigInteger, nullable=False, server_default="0"),
     Index("jobs_identity", "identity"),
     Index("jobs_dataset", "dataset"),
 )
@@ -110,6 +151,7 @@ _table(
     Column("before_at", Float, nullable=False),
     Column("before_processed", BigInteger, nullable=False),
     Column("uncertain", BigInteger, nullable=False),
+    Column("began_seq", BigInteger, nullable=False, server_default="0"),  # its outcomes come after
     clustered=True,
 )
 
@@ -127,6 +169,17 @@ _table(
     Column("hi", BigInteger, primary_key=True),
     Column("lo", BigInteger, nullable=False),
     Column("generation", BigInteger),  # the claim that holds it
+    clustered=True,
+)
+
+_table(
+    "spans",  # rows of an import or export that went the same way; a line in outcomes overrules
+    Column("job", BigInteger, primary_key=True),
+    Column("lo", BigInteger, primary_key=True),
+    Column("hi", BigInteger, nullable=False),
+    Column("status", String, nullable=False),
+    Column("code", String),
+    Column("record", BigInteger),  # row lo is this record, the next row the next one
     clustered=True,
 )
 

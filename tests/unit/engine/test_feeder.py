@@ -4,6 +4,7 @@ from typing import Any
 
 from rowmill.engine.backends.local import LocalBackend
 from rowmill.engine.feeder import Feeder
+from rowmill.engine.inputs import Inputs
 from rowmill.engine.item import Item
 from rowmill.model.job import Job
 from rowmill.model.ledger import Batch, Chunk, Claim, Due, Postponed, Start, Task
@@ -18,7 +19,8 @@ def feeding(store: Store, job: Job, test: Callable[[Feeder], Coroutine[Any, Any,
 
     async def main(runtime: SimulatedRuntime) -> None:
         claim = store.ledger.claim(job.pk, store.join(), EPOCH)
-        await test(Feeder(store, claim, ["n"], LocalBackend(store, claim, runtime), runtime))
+        inputs = Inputs(store, store.datasets.get(job.dataset), job.steps, job.stamp)
+        await test(Feeder(store, claim, job, inputs, LocalBackend(store, claim, runtime), runtime))
 
     simulate(main)
 
@@ -109,7 +111,8 @@ def test_rows_that_are_due_come_first_the_earliest_before_all(store: Store) -> N
     async def test(feeder: Feeder) -> None:
         await feeder.read_ahead()
         for number, at in ((7, 5.0), (8, 3.0), (9, 99.0)):
-            feeder.put_off(Due(EPOCH + at, Task(number, deferred=True)), {"n": number})
+            tried = Item(Task(number), {"n": number})
+            feeder.put_off(Due(EPOCH + at, Task(number, deferred=True)), tried)
         assert feeder.next_due() == EPOCH + 3.0
         assert numbers(await drain(feeder, EPOCH + 10.0)) == [8, 7, 1, 2, 3]
         assert not feeder.exhausted

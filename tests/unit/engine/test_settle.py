@@ -27,7 +27,7 @@ def tried(outcome: Outcome | None, number: int = 1, **task: Any) -> Tried:
 
 
 def settler(job: Job) -> Settler:
-    return Settler(job, Random(1))
+    return Settler(job, Random(1), lambda item: hash(item.values["n"]) + 100)
 
 
 def test_a_success_goes_on_to_the_next_step_at_once(job: Job) -> None:
@@ -44,6 +44,13 @@ def test_the_last_steps_success_settles_the_row_with_all_outputs(job: Job) -> No
     assert settled.status is RowStatus.SUCCEEDED
     assert settled.output == {"a": 1, "b": 2}
     assert (settled.attempt.started_at, settled.attempt.duration) == (50.0, 2.0)
+    assert (settled.record, settled.input_hash) == (None, 0)
+
+
+def test_a_result_of_a_lasting_dataset_remembers_what_it_was_found_from(job: Job) -> None:
+    item = Item(Task(3, step=1), {"n": 3}, record=8)
+    (settled,) = settler(job).settle([Tried(0, item, Done({"b": 2}), 50.0, 2.0)], 3, 60.0).settled
+    assert (settled.number, settled.record, settled.input_hash) == (3, 8, 103)
 
 
 def test_a_failure_keeps_what_earlier_steps_gave(job: Job) -> None:

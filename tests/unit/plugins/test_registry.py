@@ -51,7 +51,7 @@ def test_an_unknown_name_gets_a_suggestion_and_the_list() -> None:
     with pytest.raises(NotFound) as caught:
         registry.load("processors", "promt")
     assert str(caught.value).startswith(
-        "There is no processor 'promt'. Did you mean 'prompt'? Installed: 'prompt', 'python'"
+        "There is no processor 'promt'. Did you mean 'prompt'? Installed: 'http', 'prompt', 'python'"
     )
 
 

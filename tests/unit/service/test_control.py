@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rowmill.model.errors import Busy, Fenced, NotFound
+from rowmill.model.errors import Busy, Fenced
 from rowmill.model.job import Job
 from rowmill.model.ledger import Claim
 from rowmill.model.status import JobStatus, Verb
@@ -77,12 +77,6 @@ def test_failed_rows_are_retried_or_dismissed(store: Store, engine: str, job: Jo
     assert not control.dismiss(store, job).needs_attention
     assert control.retry(store, job, ranges=[(1, 2)]) == 1
     assert store.browse.job(job.pk).counts.failed == 1
-
-
-def test_a_deleted_job_is_gone(store: Store, job: Job) -> None:
-    control.delete(store, job)
-    with pytest.raises(NotFound):
-        store.browse.job(job.pk)
 
 
 def test_a_job_is_over_when_only_a_user_can_move_it(store: Store, engine: str, job: Job) -> None:

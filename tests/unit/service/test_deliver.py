@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 
 from rowmill.builtin.formats.delimited import CommaWriter
+from rowmill.engine import pages
 from rowmill.model.errors import UsageError
 from rowmill.model.job import Job, Output
-from rowmill.model.status import RowStatus
-from rowmill.service import deliver as module
-from rowmill.service.deliver import check_output, columns_of, deliver, foreign, occupied, undelivered, write
+from rowmill.service.deliver import check_output, columns_of, deliver, foreign, occupied, undelivered
 from rowmill.store.store import Store
 
-from .work import begin, complete, make, settle
+from .work import complete, make
 
 MOODS = {1: "good", 2: None, 3: "good", 4: "bad"}
 
@@ -44,51 +43,33 @@ def test_the_output_has_every_row_in_order_with_all_columns(store: Store, job: J
 
 @pytest.mark.parametrize("page", [1, 3, 1000])
 def test_pages_make_no_difference(
-    store: Store, job: Job, here: Path, monkeypatch: pytest.MonkeyPatch, page: int
+    store: Store, engine: str, reviews: Path, here: Path, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    monkeypatch.setattr(module, "_PAGE", page)
-    assert write(store, job, Output(str(here / "o.jsonl"), "jsonl")) == 4
+    monkeypatch.setattr(pages, "_PAGE", page)
+    deliver(store, complete(store, engine, make(store, engine, reviews, output="o.jsonl"), dict(MOODS)))
     lines = [json.loads(line) for line in (here / "o.jsonl").read_text().splitlines()]
     assert [line["id"] for line in lines] == ["1", "2", "3", "4"]
     assert lines[0]["mood"] == "good"
 
 
-@pytest.mark.parametrize(
-    ("only", "ids"),
-    [
-        (None, ["1", "2", "3", "4"]),
-        (RowStatus.SUCCEEDED, ["1"]),
-        (RowStatus.FAILED, ["2"]),
-        (RowStatus.PENDING, ["3", "4"]),
-    ],
-)
-def test_rows_can_be_chosen_by_how_they_ended(
-    store: Store, engine: str, reviews: Path, here: Path, only: RowStatus | None, ids: list[str]
-) -> None:
-    job = make(store, engine, reviews)
-    settle(store, begin(store, engine, job), {1: "good", 2: None})
-    write(store, store.browse.job(job.pk), Output(str(here / "out.csv"), "csv"), only)
-    assert [line["id"] for line in _read(here / "out.csv")] == ids
-
-
 def test_rows_are_written_as_they_stood_when_the_job_was_read(store: Store, job: Job, here: Path) -> None:
     store.control.retry(job.pk, store.clock())
-    write(store, job, Output(str(here / "out.csv"), "csv"))
+    deliver(store, job)
     assert _read(here / "out.csv")[1]["_status"] == "failed"
 
 
 def test_an_own_file_is_written_again_and_a_foreign_one_never(store: Store, job: Job, here: Path) -> None:
-    assert undelivered(job)
+    assert undelivered(store, job)
     assert not foreign(job)
     deliver(store, job)
     job = store.browse.job(job.pk)
-    assert not undelivered(job)
+    assert not undelivered(store, job)
     deliver(store, job)
     job = store.browse.job(job.pk)
-    assert not undelivered(job)
+    assert not undelivered(store, job)
 
     (here / "out.csv").write_text("mine")
-    assert undelivered(job)
+    assert undelivered(store, job)
     assert foreign(job)
     with pytest.raises(UsageError, match="is not the file that this job wrote") as caught:
         deliver(store, job)
@@ -124,15 +105,20 @@ def test_writing_that_breaks_off_leaves_the_old_file_and_nothing_else(
     assert not foreign(store.browse.job(job.pk))
 
 
-def test_output_may_go_to_stdout(store: Store, job: Job, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    write(store, job, Output("-", "jsonl"), RowStatus.FAILED)
-    assert json.loads(capfdbinary.readouterr().out)["_status"] == "failed"
+def test_output_may_go_to_stdout(
+    store: Store, engine: str, reviews: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    job = complete(store, engine, make(store, engine, reviews, output="-", output_format="jsonl"), dict(MOODS))
+    assert not undelivered(store, job)
+    deliver(store, job)
+    printed = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert [line["_status"] for line in printed] == ["succeeded", "failed", "succeeded", "succeeded"]
 
 
 def test_a_job_without_an_output_delivers_nothing(store: Store, engine: str, reviews: Path, here: Path) -> None:
     job = complete(store, engine, make(store, engine, reviews), dict(MOODS))
     deliver(store, job)
-    assert not undelivered(job)
+    assert not undelivered(store, job)
     assert [path.name for path in here.iterdir()] == ["reviews.csv"]
 
 
@@ -187,3 +173,30 @@ def test_a_permission_to_overwrite_is_used_up_by_the_first_file(
         deliver(store, store.browse.job(job.pk))
     deliver(store, store.browse.job(job.pk), overwrite=True)
     assert (here / "out.csv").read_text().startswith("id,")
+
+
+def test_a_link_is_kept_and_what_it_names_is_written(here: Path) -> None:
+    (here / "link.csv").symlink_to(here / "there.csv")
+    assert check_output("link.csv", None, "csv", overwrite=False).path == str(here / "there.csv")
+
+
+def test_what_is_no_regular_file_is_refused(here: Path) -> None:
+    os.mkfifo(here / "pipe.csv")
+    (here / "null.csv").symlink_to("/dev/null")
+    for path in ("pipe.csv", "null.csv"):
+        with pytest.raises(UsageError, match=f"{path} is no regular file"):
+            check_output(path, None, "csv", overwrite=True)
+
+
+def test_a_name_that_no_text_can_hold_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"The name a\\udcff\.csv is not UTF-8"):
+        check_output("a\udcff.csv", None, "csv", overwrite=False)
+
+
+def test_the_mode_of_a_file_that_is_replaced_is_kept(store: Store, engine: str, reviews: Path, here: Path) -> None:
+    (here / "out.csv").write_text("mine")
+    (here / "out.csv").chmod(0o600)
+    job = make(store, engine, reviews, output="out.csv", overwrite=True)
+    deliver(store, complete(store, engine, job, dict(MOODS)))
+    assert (here / "out.csv").stat().st_mode & 0o777 == 0o600
+    assert len(_read(here / "out.csv")) == 4

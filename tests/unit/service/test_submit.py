@@ -10,10 +10,13 @@ from rowmill.model.budget import Price
 from rowmill.model.errors import NotFound, RowmillError, UsageError
 from rowmill.model.job import Settings
 from rowmill.model.status import JobStatus, Verb
-from rowmill.service.submit import RunRequest, Submission, split_model, step_of, submit
+from rowmill.service.request import RunRequest
+from rowmill.service.steps import split_model, step_of
+from rowmill.service.submit import Submission, submit
 from rowmill.store.store import Store
 
-from .work import ASK, begin, complete, make, settle
+from .transfers import load
+from .work import ASK, begin, complete, find, make, settle
 
 PROMPT = RunRequest(prompt="Judge {{Review}}", model="openai/gpt-4o-mini", columns=("mood: good | bad",))
 Submit = Callable[..., Submission]
@@ -125,7 +128,7 @@ def test_a_job_stores_absolute_paths(run: Submit, here: Path) -> None:
         (ASK, {"rows": "1-5"}, "Row range '1-5' ends after the last row, 4."),
         (ASK, {"columns": ("mood: god", "x")}, "The column 'mood' has the unknown type 'god'."),
         (ASK, {"columns": ("Review",)}, "The input already has a column 'Review'."),
-        (ASK, {"prompt": "Judge."}, "--processor does without --prompt and --model."),
+        (ASK, {"prompt": "Judge."}, "--processor does without --prompt, --model and others of its kind."),
         (ASK, {"processor": None}, "There is nothing to do with the rows."),
         (ASK, {"output": "taken.csv"}, "{here}/taken.csv exists already."),
         (ASK, {"output": "nowhere/out.csv"}, "{here}/nowhere is no directory."),
@@ -133,8 +136,8 @@ def test_a_job_stores_absolute_paths(run: Submit, here: Path) -> None:
         (PROMPT, {"model": None}, "There is no model."),
         (PROMPT, {"model": "gpt-4o"}, "'gpt-4o' names no provider."),
         (PROMPT, {"model": "opena/gpt-4o"}, "There is no provider 'opena'."),
-        (PROMPT, {"prompt": "Judge {{Reviw}}"}, "The prompt names {{Reviw}}, but there is no such column."),
-        (PROMPT, {"system": "You know {{id2}}"}, "The prompt names {{id2}}, but there is no such column."),
+        (PROMPT, {"prompt": "Judge {{Reviw}}"}, "{{Reviw}} is used, but there is no such column."),
+        (PROMPT, {"system": "You know {{id2}}"}, "{{id2}} is used, but there is no such column."),
         (PROMPT, {"model": "openai/unheard-of", "budget": Decimal(1)}, "The price of unheard-of is not known, "),
     ],
 )
@@ -234,3 +237,46 @@ def test_a_new_job_from_another_must_be_told_which_rows(
 def test_two_jobs_may_use_one_table(store: Store, engine: str, reviews: Path, count: Callable[[str], int]) -> None:
     assert make(store, engine, reviews).dataset == make(store, engine, reviews, rows="1").dataset
     assert count("datasets") == 1
+
+
+@pytest.fixture
+def lasting(store: Store, engine: str, here: Path) -> Callable[[str], None]:
+    """Imports ``daily.csv`` with these lines into a dataset of its name."""
+
+    def bring(lines: str) -> None:
+        (here / "daily.csv").write_text(f"id,Review\n{lines}")
+        load(store, engine, here / "daily.csv", key="id")
+
+    bring("1,fine\n2,bad\n3,good\n")
+    return bring
+
+
+@pytest.mark.parametrize(("only", "due"), [("new", ["2", "3", "4"]), ("changed", ["1", "2", "3", "4"])])
+def test_what_was_left_of_an_outdated_run_is_taken_up_by_the_next(
+    run: Submit, store: Store, engine: str, lasting: Callable[[str], None], only: str, due: list[str]
+) -> None:
+    first = run(input="daily", only=only).job
+    find(store, engine, first, 1)
+    same = run(input="daily", only=only)
+    assert (same.found, same.job.id) == (True, first.id)
+    lasting("1,mended\n2,bad\n3,good\n4,awful\n")
+    after = run(input="daily", only=only)
+    assert not after.found
+    assert store.browse.job(first.pk).status is JobStatus.CANCELLED
+    assert [row.values[0] for row in store.browse.rows(after.job.pk, 1, 9)] == due
+
+
+def test_an_outdated_run_that_is_being_worked_is_left_alone(
+    run: Submit, store: Store, engine: str, lasting: Callable[[str], None]
+) -> None:
+    first = run(input="daily", only="new").job
+    begin(store, engine, first)
+    lasting("4,awful\n")
+    again = run(input="daily", only="new")
+    assert (again.found, again.job.id, again.job.status) == (True, first.id, JobStatus.RUNNING)
+    assert not again.job.stopping
+
+
+def test_an_input_whose_name_no_text_can_hold_is_refused(run: Submit) -> None:
+    with pytest.raises(UsageError, match="is not UTF-8"):
+        run(input="a\udcff.csv")

@@ -4,10 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rowmill.engine.inputs import Inputs
 from rowmill.model.job import Attempt, Job
 from rowmill.model.ledger import Batch, Chunk, Claim, Settled, Start, Task
 from rowmill.model.status import RowStatus, Verb
-from rowmill.service.submit import RunRequest, submit
+from rowmill.service.request import RunRequest
+from rowmill.service.submit import submit
 from rowmill.store.store import Store
 
 ASK = RunRequest(processor="reviews:judge", columns=("mood: good | bad",))
@@ -51,3 +53,23 @@ def complete(store: Store, engine: str, job: Job, moods: dict[int, str | None]) 
     settle(store, claim, moods)
     assert store.ledger.finish(claim, Verb.COMPLETE, store.clock())
     return store.browse.job(job.pk)
+
+
+def find(store: Store, engine: str, job: Job, rows: int | None = None) -> None:
+    """Settles the first ``rows`` of ``job`` as good, as results of its lasting dataset, and pauses it; all of them
+    complete it."""
+    claim = store.ledger.claim(job.pk, engine, store.clock())
+    chunk = store.ledger.take_chunk(claim, rows or 1000)
+    assert chunk
+    starts = [Start(number, Task(number)) for number in range(chunk.lo, chunk.hi + 1)]
+    store.ledger.commit(claim, Batch(starts=starts, chunks=[Chunk(chunk.hi + 1, chunk.hi)]))
+    inputs = Inputs(store, store.datasets.get(job.dataset), job.steps, job.stamp)
+    made = Attempt(0, 1, store.clock(), 0.5, "succeeded", None, None, 0, 0, 0)
+    done = [
+        Settled(item.task.number, RowStatus.SUCCEEDED, made, {"mood": "good"}, item.record, inputs.hash(item.values))
+        for item in inputs.items(job, chunk.lo, chunk.hi)
+    ]
+    store.ledger.commit(claim, Batch(settled=done, freed=[start.slot for start in starts]))
+    if rows:
+        store.control.pause(job.pk, store.clock())
+    assert store.ledger.finish(claim, Verb.PAUSE if rows else Verb.COMPLETE, store.clock())

@@ -3,7 +3,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,11 @@ def _write_much(store: Store) -> None:
     with store.database.transaction() as tx:
         for number in range(1000):
             tx.execute("INSERT INTO engines VALUES (?, 1, 1.0)", (f"{number}" * 500,))
+
+
+def _remove_all(store: Store) -> None:
+    with store.database.transaction() as tx:
+        tx.execute("DELETE FROM engines")
 
 
 def _names(store: Store) -> list[str]:
@@ -198,10 +203,10 @@ def test_an_engine_is_alive_while_its_process_is_even_when_that_is_stopped(store
     assert store.database.alive(engine)
     assert store.database.alive(engine)  # asking took nothing from it
     process.process.send_signal(signal.SIGCONT)
-    assert store.database.in_use()  # type: ignore[attr-defined]
+    assert store.database.in_use()
     process.kill()
     assert not store.database.alive(engine)
-    assert not store.database.in_use()  # type: ignore[attr-defined]
+    assert not store.database.in_use()
 
 
 def test_an_engine_that_was_never_known_is_not_alive(store: Store) -> None:
@@ -217,14 +222,14 @@ def test_a_closed_store_has_no_living_engine(tmp_path: Path, store: Store) -> No
 
 
 def test_the_log_is_emptied_once_it_has_grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "CHECKPOINT_BYTES", 300_000)
+    monkeypatch.setattr(sqlite, "CHECKPOINT_BYTES", 1_000_000)
     store = open_store(tmp_path)
     log = tmp_path / "rowmill.db-wal"
     store.database.maintain()
     assert log.stat().st_size > 0
     for number in range(100):
-        _write(store, f"{number}", size=4000)
-    assert log.stat().st_size > 300_000
+        _write(store, f"{number}", size=16_000)
+    assert log.stat().st_size > 1_000_000
     store.database.maintain()
     assert log.stat().st_size == 0
     assert len(_names(store)) == 100
@@ -232,18 +237,18 @@ def test_the_log_is_emptied_once_it_has_grown(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_reader_in_the_way_of_a_checkpoint_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "CHECKPOINT_BYTES", 300_000)
+    monkeypatch.setattr(sqlite, "CHECKPOINT_BYTES", 1_000_000)
     store = open_store(tmp_path)
     log = tmp_path / "rowmill.db-wal"
     with _other_reader(tmp_path):
         for number in range(100):
-            _write(store, f"{number}", size=4000)
+            _write(store, f"{number}", size=16_000)
         began = time.monotonic()
         store.database.maintain()
         assert time.monotonic() - began < 5  # the busy timeout of an ordinary statement is 15 s
-        assert log.stat().st_size > 300_000
+        assert log.stat().st_size > 1_000_000
     for number in range(100, 200):
-        _write(store, f"{number}", size=4000)
+        _write(store, f"{number}", size=16_000)
     store.database.maintain()
     assert log.stat().st_size == 0
     store.close()
@@ -253,3 +258,62 @@ def test_commits_survive_a_power_cut(store: Store) -> None:
     with store.database.alone() as connection:  # type: ignore[attr-defined]
         pragmas = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
     assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+
+
+def test_space_is_given_back_a_little_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_SHRINK_PAGES", 10)
+    store = open_store(tmp_path)
+    _write_much(store)
+    store.database.shrink()
+    before = store.database.size()
+    _remove_all(store)
+    store.database.shrink()
+    assert store.database.read("PRAGMA freelist_count") == [(0,)]
+    assert before - store.database.size() > 1_000_000
+    assert (tmp_path / "rowmill.db").stat().st_size <= store.database.size()
+    store.close()
+
+
+@pytest.fixture
+def made_before(tmp_path: Path) -> Path:
+    """A store whose file was made before it could give space back, with much in it that was removed."""
+    with closing(sqlite3.connect(tmp_path / "rowmill.db")) as old:
+        old.execute("PRAGMA auto_vacuum = NONE")
+        old.execute("VACUUM")
+        old.execute("CREATE TABLE old (text)")
+        old.execute("DROP TABLE old")
+    store = open_store(tmp_path)
+    assert store.database.read("PRAGMA auto_vacuum") == [(0,)]
+    _write_much(store)
+    _remove_all(store)
+    store.close()
+    return tmp_path
+
+
+def test_a_store_that_could_not_give_space_back_is_rebuilt_once(made_before: Path) -> None:
+    store = open_store(made_before)
+    before = store.database.size()
+    store.database.shrink()
+    assert before - store.database.size() > 1_000_000
+    assert store.database.check() is None
+    store.close()
+    store = open_store(made_before)
+    assert store.database.read("PRAGMA auto_vacuum") == [(2,)]
+    _write_much(store)
+    _remove_all(store)
+    store.database.shrink()
+    assert store.database.read("PRAGMA freelist_count") == [(0,)]
+    store.close()
+
+
+def test_a_store_is_not_rebuilt_under_a_living_engine(made_before: Path) -> None:
+    store = open_store(made_before)
+    engine = store.join()
+    before = store.database.size()
+    store.database.shrink()
+    assert store.database.size() >= before
+    assert store.database.read("PRAGMA auto_vacuum") == [(0,)]
+    store.leave(engine)
+    store.database.shrink()
+    assert store.database.size() < before
+    store.close()

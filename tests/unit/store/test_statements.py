@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import rowmill.store
-from rowmill.model.status import JobStatus, RowStatus, Verb
+from rowmill.model.status import JobStatus, JobType, RowStatus, Verb
 
-NO_STATUS = {"crashed", "crashed_process", "alembic_version"}
-"""How an execution of a dead engine ends, an error code, and a table."""
+NO_STATUS = {"crashed", "crashed_process", "malformed", "alembic_version"}
+"""How an execution of a dead engine ends, error codes, and a table."""
 
 MEANT: dict[str, set[str]] = {
     "wish": set(Verb),
     "status": set(JobStatus) | set(RowStatus),
+    "type": set(JobType),
     "ended_as": set(JobStatus) | {"crashed"},
 }
 SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|CASE|AND|SET)\b")
@@ -28,10 +29,10 @@ def _statements() -> Iterator[str]:
                 yield node.value
 
 
-def test_every_word_in_sql_is_a_status_or_a_verb() -> None:
+def test_every_word_in_sql_is_a_status_a_type_or_a_verb() -> None:
     words = {word for statement in _statements() for word in WORD.findall(statement)}
     assert len(words) > 5
-    assert words - set(JobStatus) - set(RowStatus) - set(Verb) == NO_STATUS
+    assert words - set(JobStatus) - set(RowStatus) - set(JobType) - set(Verb) == NO_STATUS
 
 
 def test_every_word_is_compared_with_a_column_that_may_hold_it() -> None:

@@ -1,1 +1,1 @@
-"""CSV, TSV and JSON Lines."""
+"""CSV, TSV, JSON Lines, Parquet and XLSX."""

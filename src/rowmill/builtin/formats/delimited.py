@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import orjson
 
 from rowmill.builtin.formats.encoding import decoded, detect_encoding
-from rowmill.model.errors import InputError
+from rowmill.builtin.formats.header import name_columns
+from rowmill.builtin.formats.safe_cells import looks_like_formula
+from rowmill.model.errors import InputError, UsageError
+from rowmill.plugins.contracts import Layout, Malformed
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader
@@ -39,12 +42,14 @@ _DOS_END = "\x1a"
 class DelimitedReader:
     """Reads CSV, telling the delimiter (comma, semicolon, tab or pipe) by what splits the first records evenly.
 
-    A short row lacks its last cells: they are empty, as Excel writes them. A longer row is refused unless what it has
+    A short row lacks its last cells: they are empty, as Excel writes them. A longer row is malformed unless what it has
     too many is empty. Blank lines are no rows. A column without a name is called ``column_N`` after its position.
 
     Memory is bounded by the longest cell, 32 Mi characters. That bound is ``csv.field_size_limit``, which holds for
     the whole process: it is raised here where it is lower, and never put back, for other readers may be at work.
     """
+
+    total = None
 
     _delimiters = "\t;|,"  # where two fit equally well, the one that prose and decimal numbers hold less often
 
@@ -60,11 +65,11 @@ class DelimitedReader:
             self._delimiter = _choose_delimiter(text.read(_SAMPLE_CHARACTERS), self._delimiters)
         self.columns: list[str] = []
         with self._records() as records:
-            self.columns = _name_columns(self._read_header(records), name)
+            self.columns = name_columns(self._read_header(records), name)
 
-    def rows(self) -> Iterator[list[Any]]:
-        """Each row as the text of its cells, one for each column. Raises ``InputError`` naming the line for a row that
-        is too long, a cell that is too long and a quote that is never closed."""
+    def rows(self) -> Iterator[list[Any] | Malformed]:
+        """Each row as the text of its cells, one for each column, or as ``Malformed`` with all its cells where it has
+        too many. Raises ``InputError`` naming the line for a cell that is too long and a quote that is never closed."""
         width = len(self.columns)
         with self._records() as records:
             self._read_header(records)
@@ -93,8 +98,8 @@ class DelimitedReader:
                 return record
         raise InputError(f"{self._name} is empty.", "Give a file with a line of column names and at least one row.")
 
-    def _mend(self, row: list[str], line: int) -> list[str] | None:
-        """An odd row made even, or ``None`` where it is no row; ``line`` is its last."""
+    def _mend(self, row: list[str], line: int) -> list[str] | Malformed | None:
+        """An odd row made even where it can be, or ``None`` where it is no row; ``line`` is its last."""
         self._check_end(row, line)
         width = len(self.columns)
         if _is_blank(row) or row[-1] == _END:
@@ -102,7 +107,7 @@ class DelimitedReader:
         if len(row) < width:
             return row + [""] * (width - len(row))
         if any(row[width:]):
-            raise self._too_many_cells(row, line)
+            return self._too_many_cells(row, line)
         return row[:width]
 
     def _check_end(self, row: list[str], line: int) -> None:
@@ -114,13 +119,14 @@ class DelimitedReader:
         message = f"The quote that opens on line {opened} of {self._name} is never closed."
         raise InputError(message, "Close it or remove it.")
 
-    def _too_many_cells(self, row: list[str], line: int) -> InputError:
+    def _too_many_cells(self, row: list[str], line: int) -> Malformed:
         start = line - sum(map(_line_ends, row))
         columns = "1 column" if len(self.columns) == 1 else f"{len(self.columns)} columns"
         hint = f"Put cells that contain a {_DELIMITER_NAMES[self._delimiter]} in quotes, or remove the cells too many."
         if start < line:
             hint += f" The row goes on to line {line}: perhaps a quote is not closed."
-        return InputError(f"Line {start} of {self._name} has {len(row)} cells for {columns}.", hint)
+        width = len(self.columns)
+        return Malformed(start, f"has {len(row)} cells, but the header has {columns}", hint, row[:width], row[width:])
 
     def _cell_too_long(self) -> InputError:
         """Reads again up to the row that ``csv`` gave up on, for only a refusal needs to know where it starts."""
@@ -147,41 +153,77 @@ class TabReader(DelimitedReader):
 class _DelimitedWriter:
     """Writes UTF-8 without a byte order mark, lines ended by a newline, quotes only where they are needed.
 
-    ``None`` is an empty cell, a boolean ``true`` or ``false``, a list or object its JSON text.
+    ``None`` is an empty cell, a boolean ``true`` or ``false``, a list or object its JSON text. A safe cell that would
+    be taken for a formula has an apostrophe before it, column names included.
     """
+
+    resumable = True
 
     _delimiter: str
     _quoted: str
-    """What puts a cell in quotes, besides the delimiter and the quote."""
+    """What puts a cell in quotes, besides the delimiter and the newline."""
 
-    def __init__(self, file: BinaryIO, columns: Sequence[str]) -> None:
+    def __init__(self, file: BinaryIO, layout: Layout) -> None:
         self._file = file
-        self.write([columns])
-
-    def write(self, rows: Sequence[Sequence[Any]]) -> None:
-        lines: list[str] = []
+        self._safe = layout.safe_cells
+        self._width = len(layout.columns)
         # csv quotes every cell that holds a character of the line terminator: so that names what to quote, and the
         # real one is put in its place.
-        writer = csv.writer(SimpleNamespace(write=lines.append), delimiter=self._delimiter, lineterminator=self._quoted)
-        writer.writerows([value if type(value) is str else _as_text(value) for value in row] for row in rows)
-        self._file.write("".join([line[: -len(self._quoted)] + "\n" for line in lines]).encode())
+        self._terminator = self._quoted.replace('"', "") + "\n"
+        self._lines: list[str] = []
+        out = SimpleNamespace(write=self._lines.append)
+        self._csv = csv.writer(out, delimiter=self._delimiter, lineterminator=self._terminator)
+        if not layout.resumed:
+            self.write([layout.columns])
+
+    def write(self, rows: Sequence[Sequence[Any]]) -> None:
+        if not {str}.issuperset(map(type, chain.from_iterable(rows))):
+            rows = [[value if type(value) is str else _as_text(value) for value in row] for row in rows]
+        if self._safe:
+            rows = [[f"'{value}" if looks_like_formula(value) else value for value in row] for row in rows]
+        self._file.write(self._as_lines(rows).encode())
 
     def close(self) -> None:
         """Nothing is left to do: every row is already with the file."""
+
+    def _as_lines(self, rows: Sequence[Sequence[str]]) -> str:
+        """Joins the cells of rows that need no quotes, several times as fast as ``csv``, and leaves others to it."""
+        lines = [self._delimiter.join(row) for row in rows]
+        text = "\n".join(lines)
+        if "\0" in text:
+            message = "A cell holds the character NUL, which no CSV or TSV file can hold."
+            raise UsageError(message, "Choose JSON Lines or Parquet, or leave that column out.")
+        if self._is_plain(text, len(lines)):
+            return text + "\n"
+        return "".join(
+            line + "\n" if self._is_plain(line, 1) else self._quote(row) for line, row in zip(lines, rows, strict=True)
+        )
+
+    def _is_plain(self, text: str, lines: int) -> bool:
+        """Whether every delimiter and newline in ``text`` stands between cells, and nothing else wants quotes. A lone
+        cell is never plain: an empty one would be no row."""
+        between = lines * (self._width - 1)
+        if not between or text.count(self._delimiter) != between or text.count("\n") != lines - 1:
+            return False
+        return not any(character in text for character in self._quoted)
+
+    def _quote(self, row: Sequence[str]) -> str:
+        self._csv.writerow(row)
+        return self._lines.pop()[: -len(self._terminator)] + "\n"
 
 
 class CommaWriter(_DelimitedWriter):
     """Writes CSV. Cells that hold another common delimiter are quoted too, so that no reader can mistake it."""
 
     _delimiter = ","
-    _quoted = ";\t|\r\n"
+    _quoted = '";\t|\r'
 
 
 class TabWriter(_DelimitedWriter):
     """Writes TSV."""
 
     _delimiter = "\t"
-    _quoted = "\r\n"
+    _quoted = '"\r'
 
 
 def _last_bytes(file: BinaryIO) -> bytes:
@@ -210,26 +252,6 @@ def _choose_delimiter(sample: str, delimiters: str) -> str:
     return max(delimiters, key=fit)
 
 
-def _name_columns(header: list[str], name: str) -> list[str]:
-    columns = [cell.strip() for cell in header]
-    for position, column in enumerate(columns, 1):
-        first = columns.index(column) + 1
-        if column and first < position:
-            raise InputError(
-                f'{name} has two columns called "{column}", the {_ordinal(first)} and the {_ordinal(position)}.',
-                "Rename one of them in the header.",
-            )
-    for index, column in enumerate(columns):
-        columns[index] = column or _free_name(f"column_{index + 1}", columns)
-    return columns
-
-
-def _free_name(wanted: str, taken: list[str]) -> str:
-    while wanted in taken:
-        wanted += "_"
-    return wanted
-
-
 def _is_blank(record: list[str]) -> bool:
     """Nothing, nothing but white space, or the line ``sep=;`` that Excel reads its delimiter from, split by just that
     delimiter. A lone ``""`` is a cell."""
@@ -240,14 +262,9 @@ def _line_ends(text: str) -> int:
     return len(_LINE_END.findall(text))
 
 
-def _ordinal(number: int) -> str:
-    suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{suffix}"
-
-
-def _as_text(value: Any) -> Any:
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, list | dict):
-        return orjson.dumps(value).decode()
-    return value
+    return orjson.dumps(value).decode() if isinstance(value, list | dict) else str(value)

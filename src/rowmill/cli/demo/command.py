@@ -16,7 +16,9 @@ from rowmill.engine.supervisor import processor_of
 from rowmill.model.job import Job
 from rowmill.model.status import JobStatus
 from rowmill.service import control
-from rowmill.service.submit import RunRequest, step_of, submit
+from rowmill.service.request import RunRequest
+from rowmill.service.steps import step_of
+from rowmill.service.submit import submit
 from rowmill.store.opening import default_home
 from rowmill.store.store import Store
 

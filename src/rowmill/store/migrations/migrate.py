@@ -4,7 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from rowmill.model.errors import StoreError
@@ -19,9 +20,15 @@ def migrate(database: SQLiteDatabase, version: str) -> None:
         if database.in_use():
             raise StoreError("The store must be brought up to date, but it is in use.", "End every rowmill first.")
         engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+        # The driver begins nothing by itself: without this every change of the schema would be committed alone.
+        event.listen(engine, "begin", lambda begun: begun.exec_driver_sql("BEGIN IMMEDIATE"))
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent))
-        with engine.connect() as sqlalchemy_connection:
-            config.attributes["connection"] = sqlalchemy_connection
-            command.upgrade(config, "head")
-            sqlalchemy_connection.commit()
+        try:
+            with engine.connect() as sqlalchemy_connection:
+                config.attributes["connection"] = sqlalchemy_connection
+                command.upgrade(config, "head")
+                sqlalchemy_connection.commit()
+        except DBAPIError as error:
+            message = f"The store could not be brought up to date: {error.orig}."
+            raise StoreError(message, "Free space on the disk of ROWMILL_HOME, then run the command again.") from error

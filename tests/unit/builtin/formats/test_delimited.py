@@ -9,20 +9,32 @@ from hypothesis import strategies as st
 
 from rowmill.builtin.formats import delimited
 from rowmill.builtin.formats.delimited import CommaWriter, DelimitedReader, TabReader, TabWriter
-from rowmill.model.errors import InputError
+from rowmill.model.errors import InputError, UsageError
+from rowmill.plugins.contracts import Layout, Malformed
 
-Table = tuple[list[str], list[list[str]]]
+Table = tuple[list[str], list[list[Any]]]
+WriterClass = type[CommaWriter] | type[TabWriter]
+
+
+def read_all(content: str | bytes, reader: type[DelimitedReader] = DelimitedReader) -> DelimitedReader:
+    return reader(io.BytesIO(content.encode() if isinstance(content, str) else content), "t.csv")
 
 
 def read(content: str | bytes, reader: type[DelimitedReader] = DelimitedReader) -> Table:
-    file = io.BytesIO(content.encode() if isinstance(content, str) else content)
-    table = reader(file, "t.csv")
-    return table.columns, list(table.rows())
+    """The table, which must be without fault."""
+    table = read_all(content, reader)
+    rows = list(table.rows())
+    assert not any(isinstance(row, Malformed) for row in rows)
+    return table.columns, [list(row) for row in rows if not isinstance(row, Malformed)]
 
 
-def write(writer: type[CommaWriter] | type[TabWriter], columns: list[str], rows: list[list[Any]]) -> bytes:
+def malformed(content: str) -> list[Malformed]:
+    return [row for row in read_all(content).rows() if isinstance(row, Malformed)]
+
+
+def write(writer: WriterClass, columns: list[str], rows: list[list[Any]], *, safe_cells: bool = False) -> bytes:
     file = io.BytesIO()
-    table = writer(file, columns)
+    table = writer(file, Layout(columns, safe_cells))
     table.write(rows)
     table.close()
     return file.getvalue()
@@ -79,13 +91,15 @@ def test_files_with_every_cell_quoted_are_read_whatever_their_form(
 @given(st.text(st.one_of(st.sampled_from('",;\t|\r\n a\0'), st.characters(codec="utf-8"))))
 def test_any_text_gives_even_rows_or_an_input_error(text: str) -> None:
     try:
-        columns, rows = read(text)
+        table = read_all(text)
+        rows = list(table.rows())
     except InputError as error:
         refusal = error
     else:
-        assert all(len(row) == len(columns) for row in rows)
-        assert len(set(columns)) == len(columns)
-        assert "" not in columns
+        width = len(table.columns)
+        assert all(len(row.values) > width if isinstance(row, Malformed) else len(row) == width for row in rows)
+        assert len(set(table.columns)) == width
+        assert "" not in table.columns
         return
     assert "t.csv" in refusal.message
     assert refusal.hint
@@ -186,22 +200,35 @@ def test_a_file_without_a_header_is_refused(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "line", "message", "values"),
     [
-        ("a,b\n1,2\n1,2,3\n", "Line 3 of t.csv has 3 cells for 2 columns."),
-        ('a,b\n"x\r\ny\nz",2\n\n1,"2\n\n2",3\n', "Line 6 of t.csv has 3 cells for 2 columns."),
-        ("a\n" + "x\n" * 200 + "1\t2", "Line 202 of t.csv has 2 cells for 1 column."),
+        ("a,b\n1,2\n1,2,3\n", 3, "has 3 cells, but the header has 2 columns", ["1", "2", "3"]),
+        (
+            'a,b\n"x\r\ny\nz",2\n\n1,"2\n\n2",3\n',
+            6,
+            "has 3 cells, but the header has 2 columns",
+            ["1", "2\n\n2", "3"],
+        ),
+        ("a\n" + "x\n" * 200 + "1\t2", 202, "has 2 cells, but the header has 1 column", ["1", "2"]),
     ],
 )
-def test_a_row_too_long_is_refused_with_its_first_line(content: str, message: str) -> None:
-    with pytest.raises(InputError) as refusal:
-        read(content)
-    assert refusal.value.message == message
+def test_a_row_too_long_is_malformed_from_its_first_line(
+    content: str, line: int, message: str, values: list[str]
+) -> None:
+    [row] = malformed(content)
+    assert (row.line, row.message, [*row.values, *row.rest]) == (line, message, values)
+    assert row.hint.startswith("Put cells that contain a ")
+
+
+def test_reading_goes_on_after_a_malformed_row() -> None:
+    rows = list(read_all("a,b\n1,2\n3,4,5\n6,7\n8,9,0\n").rows())
+    assert [row.line if isinstance(row, Malformed) else row for row in rows] == [["1", "2"], 3, ["6", "7"], 5]
 
 
 def test_a_row_too_long_over_several_lines_hints_at_its_quote() -> None:
-    with pytest.raises(InputError, match=r"goes on to line 4: perhaps a quote is not closed"):
-        read('a,b\n1,"2\n3,4\n5,"6,7\n')
+    [row] = malformed('a,b\n1,"2\n3,4\n5,"6,7\n')
+    assert row.line == 2
+    assert row.hint.endswith("The row goes on to line 4: perhaps a quote is not closed.")
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
@@ -265,8 +292,72 @@ def test_one_empty_cell_is_written_so_that_it_can_be_read() -> None:
 
 def test_writing_leaves_the_file_open() -> None:
     file = io.BytesIO()
-    CommaWriter(file, ["a"]).close()
+    CommaWriter(file, Layout(["a"])).close()
     assert file.getvalue() == b"a\n"
+
+
+FORMULAS = ["=1+1", "+1+1", "-A1", "@SUM(A1)", "\t=1", "\r=1", "-", "+", "=5", "-5,3", "-1e", "--1", "-5\n"]
+HARMLESS = ["-5", "+3.2", "-1e5", "-.5", "+7.", "-1E-3", "1-1", "a=b", " =1", "", "'", "'=1"]
+
+
+@pytest.mark.parametrize("writer", [CommaWriter, TabWriter])
+def test_safe_cells_are_no_formulas_and_keep_numbers(writer: WriterClass) -> None:
+    reader = TabReader if writer is TabWriter else DelimitedReader
+    rows: list[list[Any]] = [[text, "."] for text in FORMULAS + HARMLESS]
+    columns, back = read(write(writer, ["=a", "-5"], [*rows, [-5, -1.5]], safe_cells=True), reader)
+    assert columns == ["'=a", "-5"]
+    assert [row[0] for row in back] == [f"'{text}" for text in FORMULAS] + HARMLESS + ["-5"]
+    assert back[-1] == ["-5", "-1.5"]
+
+
+@given(tables())
+def test_without_safe_cells_nothing_is_added(table: Table) -> None:
+    rows = [[f"={cell}" for cell in row] for row in table[1]]
+    assert read(write(CommaWriter, table[0], rows))[1] == rows
+
+
+@given(st.lists(st.lists(TEXT | st.integers() | st.floats() | st.booleans() | st.none(), min_size=3, max_size=3)))
+def test_batches_do_not_change_what_is_written(rows: list[list[Any]]) -> None:
+    at_once = write(CommaWriter, ["a", "b", "c"], rows)
+    file = io.BytesIO()
+    writer = CommaWriter(file, Layout(["a", "b", "c"]))
+    for row in rows:
+        writer.write([row])
+    assert file.getvalue() == at_once
+    assert [row for [*row] in csv.reader(io.StringIO(at_once.decode(), newline=""))][1:] == [
+        [as_text(value) for value in row] for row in rows
+    ]
+
+
+def as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+def test_each_cell_with_another_delimiter_is_quoted_whatever_came_before() -> None:
+    file = io.BytesIO()
+    writer = CommaWriter(file, Layout(["a", "b"]))
+    for text in ["x", "x;", "x", "x|", "x\t"]:
+        writer.write([[text, "y"]])
+    assert file.getvalue() == b'a,b\nx,y\n"x;",y\nx,y\n"x|",y\n"x\t",y\n'
+
+
+@given(tables(), st.sampled_from([CommaWriter, TabWriter]), st.data())
+def test_a_file_cut_after_any_write_can_be_gone_on_with(table: Table, writer: WriterClass, data: st.DataObject) -> None:
+    columns, rows = table
+    cut = data.draw(st.integers(0, len(rows)))
+    file = io.BytesIO()
+    first = writer(file, Layout(columns))
+    first.write(rows[:cut])
+    kept = io.BytesIO(file.getvalue())
+    first.write(rows[cut:])  # what the cut takes away
+    kept.seek(0, io.SEEK_END)
+    second = writer(kept, Layout(columns, resumed=True))
+    second.write(rows[cut:])
+    second.close()
+    assert writer.resumable
+    assert kept.getvalue() == write(writer, columns, rows)
 
 
 # --- the end-of-file mark of DOS
@@ -292,3 +383,9 @@ def test_a_dos_end_mark_alone_is_an_empty_file() -> None:
 def test_an_open_quote_before_a_dos_end_mark_is_found_on_its_line() -> None:
     with pytest.raises(InputError, match=r"^The quote that opens on line 2 "):
         read('a,b\n1,"2\n3,4\n\x1a')
+
+
+@pytest.mark.parametrize("writer", [CommaWriter, TabWriter])
+def test_a_character_that_no_such_file_can_hold_is_refused(writer: WriterClass) -> None:
+    with pytest.raises(UsageError, match="the character NUL, which no CSV or TSV file can hold"):
+        write(writer, ["a", "b"], [["1", "2"], ["x\0y", "3"]])

@@ -1,15 +1,13 @@
-import io
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rowmill.model.errors import InputError, UsageError
+from rowmill.engine.source import open_source
+from rowmill.model.errors import InputError
 from rowmill.model.job import Dataset
-from rowmill.service import source as module
-from rowmill.service.source import open_source, suffix_format, take_in
+from rowmill.service import intake
+from rowmill.service.intake import take_in
 from rowmill.store.store import Store
 
 from .work import make
@@ -22,8 +20,8 @@ def _take(store: Store, engine: str, path: str, tell: Callable[[int], None] = la
 
 def test_a_file_is_taken_in_whole(store: Store, engine: str, reviews: Path) -> None:
     dataset = _take(store, engine, "reviews.csv")
-    assert (dataset.name, dataset.columns, dataset.rows) == ("reviews.csv", ["id", "Review"], 4)
-    records = store.database.read("SELECT number, data FROM records WHERE dataset = ?", (dataset.pk,))
+    assert (dataset.name, dataset.named, dataset.columns, dataset.rows) == ("reviews.csv", False, ["id", "Review"], 4)
+    records = store.datasets.records(dataset.pk, dataset.revision, 0, 10)
     assert records[0] == (1, '["1","fine"]')
     assert len(records) == 4
 
@@ -31,7 +29,7 @@ def test_a_file_is_taken_in_whole(store: Store, engine: str, reviews: Path) -> N
 def test_reading_is_told_of_in_batches(
     store: Store, engine: str, reviews: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_BATCH", 3)
+    monkeypatch.setattr(intake, "_BATCH", 3)
     told: list[int] = []
     _take(store, engine, "reviews.csv", told.append)
     assert told == [0, 3, 4]
@@ -51,7 +49,12 @@ def test_content_that_a_job_has_taken_is_not_read_again(
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [("a,b\n", "reviews.csv has a header and no rows."), ("", "reviews.csv"), ('a,b\n1,2\n1,2,3\n"', "reviews.csv")],
+    [
+        ("a,b\n", r"reviews\.csv has a header and no rows\."),
+        ("", r"reviews\.csv"),
+        ("a,b\n1,2\n1,2,3\n", r"Line 3 of reviews\.csv has 3 cells"),
+        ('a,b\n1,2\n"', r"reviews\.csv"),
+    ],
 )
 def test_a_file_that_cannot_be_read_to_its_end_leaves_nothing(
     store: Store, engine: str, reviews: Path, count: Callable[[str], int], content: str, sentence: str
@@ -83,53 +86,3 @@ def test_reading_that_is_broken_off_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         _take(store, engine, "reviews.csv", interrupt)
     assert count("datasets") == count("records") == 0
-
-
-@pytest.mark.parametrize(
-    ("path", "sentence"),
-    [
-        ("missing.csv", "missing.csv cannot be read: No such file or directory."),
-        ("directory.csv", "directory.csv cannot be read: Is a directory."),
-        ("pipe.csv", "pipe.csv is not a regular file."),
-        ("reviews.doc", "The suffix .doc of reviews.doc names no table format."),
-        ("reviews", "reviews has no suffix and names no table format."),
-    ],
-)
-def test_what_is_no_table_is_refused(here: Path, path: str, sentence: str) -> None:
-    (here / "directory.csv").mkdir()
-    os.mkfifo(here / "pipe.csv")
-    writer = os.open(here / "pipe.csv", os.O_RDWR)  # opening a pipe waits for one
-    try:
-        with pytest.raises(UsageError) as caught, open_source(path):
-            pytest.fail("It was opened.")
-    finally:
-        os.close(writer)
-    assert caught.value.message == sentence
-
-
-def test_the_suffix_tells_the_format_whatever_its_case() -> None:
-    assert suffix_format("A.CSV", "readers") == "csv"
-    assert suffix_format("a.b.ndjson", "writers") == "ndjson"
-
-
-@pytest.mark.parametrize(
-    ("content", "format_", "columns"),
-    [
-        ("a,b\n1,2\n", None, ["a", "b"]),
-        ('{"x": 1}\n', None, ["x"]),
-        ('\n {"x": 1}\n', None, ["x"]),
-        ("a\tb\n1\t2\n", "tsv", ["a", "b"]),
-    ],
-)
-def test_standard_input_is_put_aside_and_its_format_guessed(
-    store: Store,
-    engine: str,
-    monkeypatch: pytest.MonkeyPatch,
-    content: str,
-    format_: str | None,
-    columns: list[str],
-) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
-    with open_source("-", format_) as source:
-        dataset = take_in(store, engine, source, source.reader(), lambda rows: None)
-    assert (dataset.name, dataset.columns, dataset.rows) == ("stdin", columns, 1)

@@ -1,0 +1,86 @@
+"""``rowmill import``: a file as a dataset."""
+
+from dataclasses import asdict
+
+import click
+
+from rowmill.cli.common import json_option, print_json, the_store
+from rowmill.cli.foreground import allowance
+from rowmill.cli.submitted import go_on
+from rowmill.cli.words import rows_word
+from rowmill.service.imports import ImportRequest, submit_import
+from rowmill.service.plan import Plan, plan_import
+
+
+@click.command(name="import")
+@click.argument("input_", metavar="FILE")
+@click.option("--dataset", metavar="NAME", help="The dataset; named after the file unless told.")
+@click.option("--key", metavar="COLUMN", help="Tells records apart: lines with a known key update that record.")
+@click.option(
+    "-c", "--column", "columns", metavar="'NAME: TYPE'", multiple=True,
+    help="What a column holds: text, integer, number, boolean, date, list, or labels: 'size: S | M'. Repeatable.",
+)  # fmt: skip
+@click.option("--required", metavar="COLUMN", multiple=True, help="A column that no row may leave empty. Repeatable.")
+@click.option("--input-format", "format_", metavar="FORMAT", help="The file's format, if its suffix does not say.")
+@click.option("--plan", is_flag=True, help="Only say what would be created, updated, skipped and refused.")
+@click.option("--name", metavar="NAME", help="What the job is called; the file's name unless told.")
+@click.option(
+    "--max-failed", metavar="1%|N", default="0", show_default=True, help="Failed rows that still exit with 0."
+)
+@click.option("--detach", is_flag=True, help="Leave the job to another process (rowmill resume).")
+@click.option("--new", is_flag=True, help="Import again even where this same file is in the dataset already.")
+@json_option
+def import_(
+    *,
+    input_: str,
+    dataset: str | None,
+    key: str | None,
+    columns: tuple[str, ...],
+    required: tuple[str, ...],
+    format_: str | None,
+    plan: bool,
+    name: str | None,
+    max_failed: str,
+    detach: bool,
+    new: bool,
+    as_json: bool,
+) -> int:
+    """Take FILE (a path, a URL, or - for stdin) into a dataset.
+
+    Rows that do not fit fail with the reason, the others go in.
+
+    With a key, lines create or update records and leave the same ones alone; without, every line is a new record. The
+    same command again goes on where it stopped.
+    """
+    request = ImportRequest(input_, format_, dataset, key, columns, required, name, new)
+    allowance(max_failed, 0)
+    with the_store() as store:
+        if plan:
+            planned = plan_import(store, request)
+            print_json(asdict(planned)) if as_json else _print_plan(planned)
+            return 0
+        engine = store.join()
+        try:
+            submission = submit_import(store, request)
+            return go_on(store, engine, submission, max_failed, detach=detach, as_json=as_json)
+        finally:
+            store.leave(engine)
+
+
+def _print_plan(plan: Plan) -> None:
+    click.echo(f"{rows_word(plan.total)} into {'the' if plan.exists else 'a new'} dataset {plan.dataset}:")
+    for count, what in (
+        (plan.created, "would be created"),
+        (plan.updated, "would be updated"),
+        (plan.unchanged, "are there already and unchanged"),
+        (plan.superseded, "have a later line with the same key"),
+        (plan.failed, "would be refused"),
+    ):
+        click.echo(f"  {count:>12,} {what}")
+    if plan.new_columns:
+        click.echo(f"New columns: {', '.join(plan.new_columns)}")
+    for number, code, message in plan.first_refused:
+        click.echo(f"  row {number}: {code}: {message}")
+    if plan.failed > len(plan.first_refused):
+        click.echo(f"  … and {plan.failed - len(plan.first_refused):,} more")
+    click.echo("Nothing was written.")

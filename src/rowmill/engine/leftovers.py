@@ -1,0 +1,15 @@
+"""The files of an import or export that are of no use once it has ended."""
+
+from pathlib import Path
+
+from rowmill.engine.exporter import part_of
+from rowmill.model.job import Job
+from rowmill.store.store import Store
+
+
+def sweep(store: Store, job: Job) -> None:
+    """Removes Rowmill's own copy of what ``job`` imports, and the part of a file that it has exported."""
+    if job.source and job.source.kept:
+        Path(job.source.location).unlink(missing_ok=True)
+    if job.extract:
+        part_of(store, job).unlink(missing_ok=True)

@@ -1,0 +1,145 @@
+"""Makes an export job from what a user asks for."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from rowmill.engine.importer import OWN_COLUMNS, REST
+from rowmill.engine.inputs import result_columns
+from rowmill.engine.pages import ERROR_COLUMN, ROW_COLUMN
+from rowmill.model.errors import UsageError
+from rowmill.model.job import Dataset, Job, JobDraft, Output, Settings
+from rowmill.model.status import JobStatus, JobType
+from rowmill.model.suggest import did_you_mean, listing
+from rowmill.model.transfer import Extract
+from rowmill.service.choice import Choice, choose
+from rowmill.service.deliver import check_output, columns_of, occupied
+from rowmill.service.submit import Submission, same_run
+from rowmill.store.store import Store
+
+ONLY = ("succeeded", "failed", "unprocessed")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """What ``rowmill export`` is asked for, word by word. ``columns`` are ``NAME`` or ``NAME=NEW NAME``."""
+
+    output: str
+    format: str | None = None
+    only: str | None = None
+    columns: tuple[str, ...] = ()
+    safe_cells: bool | None = None
+    rows: str | None = None
+    where: str | None = None
+    overwrite: bool = False
+    new: bool = False
+
+
+def submit_export(store: Store, source: Job | Dataset, request: ExportRequest) -> Submission:
+    """Makes the export job of a job's rows or a dataset's records as they stand now, or finds the same one that has not
+    ended. Raises ``UsageError`` for whatever cannot work; nothing is left behind then."""
+    output = check_output(request.output, request.format, "csv", overwrite=request.overwrite)
+    identity = _identity(source, request, output)
+    known = None if request.new else same_run(store, identity)
+    if known and known.status is not JobStatus.COMPLETED:
+        return Submission(known, found=True)
+    if occupied(output):
+        raise UsageError(f"{output.path} exists already.", "Choose another file, or add --overwrite.")
+    make = _of_job if isinstance(source, Job) else _of_dataset
+    draft = make(store, source, request, output, identity)  # type: ignore[arg-type]
+    pk = store.control.submit(draft, store.clock())
+    return Submission(store.browse.job(pk), found=False)
+
+
+def _of_job(store: Store, job: Job, request: ExportRequest, output: Output, identity: str) -> JobDraft:
+    if request.rows or request.where:
+        raise UsageError("--rows and --where choose records of a dataset.", "Choose a job's rows by --only.")
+    dataset = store.datasets.get(job.dataset)
+    counts = job.counts
+    rows = {
+        None: counts.total,
+        "succeeded": counts.succeeded,
+        "failed": counts.failed,
+        "unprocessed": counts.unprocessed,
+    }[request.only]
+    match job.type:
+        case JobType.EXPORT:
+            raise UsageError(f"{job.id} is an export itself.", "Export the job or dataset that it was made from.")
+        case JobType.IMPORT if request.only != "failed":
+            hint = f"Export those that failed by --only failed, or the dataset: rowmill export {dataset.id}"
+            raise UsageError(f"The rows that {job.id} brought in are in its dataset.", hint)
+        case JobType.IMPORT:
+            known = [*_header(store, job), ROW_COLUMN, ERROR_COLUMN]
+            known += [REST] if store.browse.any_code(job.pk, "malformed") else []
+        case _:
+            known = columns_of(dataset.columns, job.columns, overwrite=True)
+    extract = Extract(_chosen(request.columns, known), job.pk, job.id, job.seq, request.only, _safe(request, output))
+    return _draft(job.name, dataset, identity, output, extract, rows=rows)
+
+
+def _header(store: Store, job: Job) -> list[str]:
+    """The columns of the file that an import read, as far as its failed rows tell."""
+    return [name for name in store.browse.first_refused(job.pk) if name not in OWN_COLUMNS]
+
+
+def _of_dataset(store: Store, dataset: Dataset, request: ExportRequest, output: Output, identity: str) -> JobDraft:
+    if request.only:
+        raise UsageError("--only chooses rows of a job.", "Choose a dataset's records by --rows or --where.")
+    selection = choose(store, dataset, Choice(request.rows, request.where), [])
+    known = [*dataset.columns, *result_columns(store, dataset)]
+    extract = Extract(_chosen(request.columns, known), safe_cells=_safe(request, output))
+    if not selection:
+        return _draft(dataset.name, dataset, identity, output, extract, rows=0)
+    return _draft(dataset.name, dataset, identity, output, extract, selection=selection)
+
+
+def _draft(name: str, dataset: Dataset, identity: str, output: Output, extract: Extract, **more: object) -> JobDraft:
+    return JobDraft(
+        type=JobType.EXPORT,
+        name=name,
+        dataset=dataset.pk,
+        steps=[],
+        settings=Settings(),
+        identity=identity,
+        output=output,
+        extract=extract,
+        revision=dataset.revision,
+        stamp=dataset.stamp,
+        **({"selection": ()} | more),  # type: ignore[arg-type]
+    )
+
+
+def _safe(request: ExportRequest, output: Output) -> bool:
+    return output.format == "xlsx" if request.safe_cells is None else request.safe_cells
+
+
+def _chosen(columns: Sequence[str], known: Sequence[str]) -> list[tuple[str, str]]:
+    """(source column, name in the file) for each ``NAME`` or ``NAME=NEW NAME``. Raises ``UsageError``."""
+    if not columns:
+        return [(name, name) for name in known]
+    chosen = [_pair(text, known) for text in columns]
+    names = [name for _, name in chosen]
+    if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
+        raise UsageError(f"The file would have two columns {twice!r}.", "Rename one: -c 'NAME=NEW NAME'")
+    return chosen
+
+
+def _pair(text: str, known: Sequence[str]) -> tuple[str, str]:
+    if text in known:
+        return text, text
+    name, equals, new = (part.strip() for part in text.partition("="))
+    if name not in known:
+        hint = f"{did_you_mean(name, known)} The columns are: {listing(known)}.".strip()
+        raise UsageError(f"There is no column {name!r}.", hint)
+    if equals and not new:
+        raise UsageError(f"{text!r} gives the column no new name.", "Write -c 'NAME=NEW NAME'.")
+    return name, new or name
+
+
+def _identity(source: Job | Dataset, request: ExportRequest, output: Output) -> str:
+    given = asdict(request)
+    for steering in ("new", "output"):
+        del given[steering]
+    return hashlib.sha256(orjson.dumps(["export", source.id, given, output.path])).hexdigest()
