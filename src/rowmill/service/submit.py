@@ -103,11 +103,17 @@ def _submit_over(store: Store, request: RunRequest, step: Step, dataset: Dataset
         price=_price(request, step),
         output=output,
     )
+    made = _made(store, request, draft)
+    if made.found:
+        put_back(store, dataset.pk)
+    return made
+
+
+def _made(store: Store, request: RunRequest, draft: JobDraft, *, again: bool = False) -> Submission:
+    """The new job, or the same one of another process that was faster; with ``again`` only one that has not ended."""
     if request.new:
         return Submission(store.browse.job(store.control.submit(draft, store.clock())), found=False)
-    pk, is_new = store.control.submit_once(draft, store.clock())  # another process may have been faster
-    if not is_new:
-        put_back(store, dataset.pk)
+    pk, is_new = store.control.submit_once(draft, store.clock(), again=again)
     return Submission(store.browse.job(pk), found=not is_new)
 
 
@@ -142,11 +148,8 @@ def _submit_chosen(store: Store, request: RunRequest, step: Step, dataset: Datas
     choice = Choice(request.rows, request.where, request.keys, only)
     identity = _chosen_identity(store, dataset, choice, step, output)
     known = None if request.new else same_run(store, identity)
-    if known and _is_outdated(known, dataset, choice, step):
-        # What it has found is kept, and what is left of it is new or has changed still: the next job takes it up.
-        store.control.cancel(known.pk, store.clock())
-        known = None
-    if known and (known.status is not JobStatus.COMPLETED or not _is_moving(choice, step)):
+    outdated = known if known and _is_outdated(known, dataset, choice, step) else None
+    if known and not outdated and (known.status is not JobStatus.COMPLETED or not _is_moving(choice, step)):
         return Submission(_steered(store, known, request), found=True)
     selection = choose(store, dataset, choice, [step])
     if not selection:
@@ -169,7 +172,10 @@ def _submit_chosen(store: Store, request: RunRequest, step: Step, dataset: Datas
         revision=dataset.revision,
         stamp=dataset.stamp,
     )
-    return Submission(store.browse.job(store.control.submit(draft, store.clock())), found=False)
+    if outdated:
+        # What it has found is kept, and what is left of it is new or has changed still: the new job takes it up.
+        store.control.cancel(outdated.pk, store.clock())
+    return _made(store, request, draft, again=_is_moving(choice, step))
 
 
 def _chosen_identity(store: Store, dataset: Dataset, choice: Choice, step: Step, output: Output | None) -> str:

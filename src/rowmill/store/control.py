@@ -29,11 +29,12 @@ class Control:
         with self._database.transaction() as tx:
             return _insert(tx, draft, now)
 
-    def submit_once(self, draft: JobDraft, now: float) -> tuple[int, bool]:
-        """The number of the job that is the same run, or of a new one; and whether it is new."""
+    def submit_once(self, draft: JobDraft, now: float, *, again: bool = False) -> tuple[int, bool]:
+        """The number of the job that is the same run, or of a new one; and whether it is new. With ``again`` a job that
+        has completed is no longer the same."""
         with self._database.transaction() as tx:
-            sql = "SELECT max(pk) FROM jobs WHERE identity = ? AND status <> 'cancelled'"
-            known = tx.execute(sql, (draft.identity,))[0][0]
+            sql = "SELECT max(pk) FROM jobs WHERE identity = ? AND status <> 'cancelled' AND NOT (? AND status = ?)"
+            known = tx.execute(sql, (draft.identity, again, JobStatus.COMPLETED))[0][0]
             return (known, False) if known else (_insert(tx, draft, now), True)
 
     def submit_import(self, draft: JobDraft, name: str, schema: Schema, now: float) -> int:

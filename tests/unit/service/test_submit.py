@@ -277,6 +277,28 @@ def test_an_outdated_run_that_is_being_worked_is_left_alone(
     assert not again.job.stopping
 
 
+def test_a_refused_run_does_not_cancel_the_outdated_one(
+    run: Submit, store: Store, engine: str, here: Path, lasting: Callable[[str], None]
+) -> None:
+    first = run(input="daily", only="new", output="out.csv").job
+    find(store, engine, first, 1)
+    lasting("4,awful\n")
+    (here / "out.csv").write_text("somebody's")
+    with pytest.raises(UsageError, match="exists already"):
+        run(input="daily", only="new", output="out.csv")
+    assert store.browse.job(first.pk).status is not JobStatus.CANCELLED
+
+
+def test_two_who_ask_for_what_is_new_at_once_share_one_job(
+    run: Submit, store: Store, lasting: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(input="daily", only="new")
+    # As if the other process had looked for the same run a moment earlier.
+    monkeypatch.setattr("rowmill.service.submit.same_run", lambda *_: None)
+    second = run(input="daily", only="new")
+    assert (second.found, second.job.id) == (True, first.job.id)
+
+
 def test_an_input_whose_name_no_text_can_hold_is_refused(run: Submit) -> None:
     with pytest.raises(UsageError, match="is not UTF-8"):
         run(input="a\udcff.csv")

@@ -19,7 +19,7 @@ _NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
 def values_of(field: Any, array: Any) -> list[Any]:
-    """The values of a column. Raises ``ArrowNotImplementedError`` for a type that has none in JSON."""
+    """The values of a column. Raises ``ArrowTypeError`` for a type that has none in JSON."""
     if is_json(field):
         return _each(orjson.loads, array)
     return _values(array)
@@ -39,7 +39,7 @@ def _values(array: Any) -> list[Any]:
     for fits, convert in _CONVERTERS:
         if fits(kind):
             return convert(array)
-    raise pa.ArrowNotImplementedError(f"values of the type {kind} have no place in a table")
+    raise pa.ArrowTypeError(f"values of the type {kind} have no place in a table")
 
 
 def _each(convert: Callable[[Any], Any], array: Any) -> list[Any]:
@@ -103,7 +103,7 @@ def _lists(array: Any) -> list[Any]:
 def _structs(array: Any) -> list[Any]:
     names = [field.name for field in array.type]
     if len(set(names)) < len(names):
-        raise pa.ArrowNotImplementedError(f"of the fields of {array.type} two have the same name")
+        raise pa.ArrowTypeError(f"of the fields of {array.type} two have the same name")
     fields = zip(*map(_values, array.flatten()), strict=True) if names else iter([()] * len(array))
     return [
         dict(zip(names, values, strict=True)) if valid else None

@@ -1,8 +1,5 @@
 """Fills columns from the answer of an HTTP API: one request per row."""
 
-import os
-import socket
-import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +7,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from rowmill.builtin.connection import in_words, innermost
 from rowmill.builtin.processors.http_request import InvalidRequest, Request, RequestTemplate, variables
 from rowmill.builtin.processors.http_response import Response, ResponseReader, Results, quoted
 from rowmill.builtin.processors.public_socket import PrivateAddress, public_socket
@@ -88,11 +86,11 @@ class HttpProcessor:
         except TimeoutError:
             return RetryLater("timeout", f"{server} took no connection within {_CONNECT_TIMEOUT:g} seconds.")
         except (aiohttp.ClientError, OSError) as error:
-            cause = _cause(error)
+            cause = innermost(error)
             if isinstance(cause, PrivateAddress):
                 hint = "allow it with --allow-private if it is meant"
                 return Failed("private_address", f"{server} is not on the public internet; {hint}.")
-            words = self._reader.redacted(_words(cause)).rstrip(".")
+            words = self._reader.redacted(in_words(cause)).rstrip(".")
             return RetryLater("connection", f"The connection to {server} failed: {quoted(words)}.")
 
     async def _follow(self, request: Request) -> Response | Failed:
@@ -150,19 +148,3 @@ def _redirected(request: Request, target: URL, status: int) -> Request:
 
 def _server(url: URL) -> str:
     return str(url.host_port_subcomponent)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The innermost cause: the outer ones repeat the URL."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _words(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "the server closed it before it had answered"
-    if isinstance(error, OSError) and error.errno:
-        foreign = isinstance(error, ssl.SSLError | socket.gaierror)  # numbers that are none of the system's
-        return str(error.strerror) if foreign else os.strerror(error.errno)
-    return str(getattr(error, "message", error)) or type(error).__name__

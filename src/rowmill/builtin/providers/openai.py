@@ -2,8 +2,6 @@
 
 import os
 import re
-import socket
-import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +14,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from rowmill.builtin.connection import in_words, innermost
 from rowmill.builtin.providers.chat_response import Answer, ChatResponse, ResponseReader, rejects_schema
 from rowmill.builtin.providers.pacing import Clock
 from rowmill.model.errors import UsageError
@@ -112,19 +111,7 @@ class OpenAIProvider:
         return self._formatted[1]
 
     def _cause(self, error: BaseException) -> str:
-        """The innermost cause: the outer ones repeat the URL, which may hold a secret."""
-        while error.__cause__ is not None:
-            error = error.__cause__
-        return self._reader.redacted(_words(error)).rstrip(".")
-
-
-def _words(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "the server closed it before it had answered"
-    if isinstance(error, OSError) and error.errno:
-        foreign = isinstance(error, ssl.SSLError | socket.gaierror)  # numbers that are none of the system's
-        return str(error.strerror) if foreign else os.strerror(error.errno)
-    return str(getattr(error, "message", error)) or type(error).__name__
+        return self._reader.redacted(in_words(innermost(error))).rstrip(".")
 
 
 def _endpoint(base_url: str) -> URL:
