@@ -175,7 +175,8 @@ class SQLiteDatabase:
     def close(self) -> None:
         for engine in list(self._presences):
             self.vanish(engine)
-        with self._lock, _mapped():
+        # A thread of a job that has just lost its claim may still read: closing under it would crash the process.
+        with self._lock, self._read_mutex, _mapped():
             self._reader.close()
             self._writer.close()
         self._lock.close()
