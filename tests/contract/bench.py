@@ -13,6 +13,7 @@ from rowmill.model.transfer import Extract, Intake, Outtake, Position, Refused, 
 from rowmill.store.store import Store
 
 NOW = 1_700_000_000.0
+TODAY = "2023-11-14"
 JOB_TABLES = ("chunks", "slots", "deferred", "outcomes", "attempts", "selection", "executions", "claims")
 COLUMNS = ["id", "name"]
 

@@ -39,6 +39,10 @@ class JobModel:
 
     slots: dict[int, int] = field(default_factory=dict)
     uncertain: int = 0
+    settlings: int = 0
+    """How often an attempt has settled a row."""
+
+    attempts: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     cost: int = 0

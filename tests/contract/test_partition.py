@@ -19,8 +19,9 @@ from rowmill.model.errors import Busy, Fenced, IllegalTransition, UsageError
 from rowmill.model.job import Attempt, JobError
 from rowmill.model.ledger import Batch, Chunk, Due, Postponed, Settled, Start, Task
 from rowmill.model.status import JobStatus, PauseReason, RowStatus, Verb
+from rowmill.model.usage import Used
 
-from .bench import NOW, Bench
+from .bench import NOW, TODAY, Bench
 from .ledger_model import IN_FLIGHT, UNTOUCHED, WAITING, JobModel, Outcome, RowModel
 
 CONCURRENCY = 3
@@ -127,7 +128,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(verb=st.sampled_from([Verb.PAUSE, Verb.RESUME, Verb.RESUME, Verb.CANCEL]))
     def speak(self, verb: Verb) -> None:
-        speech = {
+        speech: dict[Verb, Callable[[int, float], object]] = {
             Verb.PAUSE: self.bench.control.pause,
             Verb.RESUME: self.bench.control.resume,
             Verb.CANCEL: self.bench.control.cancel,
@@ -181,6 +182,13 @@ class Life(RuleBasedStateMachine):
         assert job.interrupted == (job.status is JobStatus.RUNNING and not self.job.claim)
         spent = (job.tokens_in, job.tokens_out, job.cost)
         assert spent == (self.job.tokens_in, self.job.tokens_out, self.job.cost) == self._spent_by_attempts()
+
+    @invariant()
+    def usage_is_what_the_saved_attempts_add_up_to(self) -> None:
+        job = self.bench.browse.job(self.pk)
+        used = dict(self.bench.store.usage.between(TODAY, TODAY, "job")).get(job.id, Used())
+        assert (used.tokens_in, used.tokens_out, used.cost) == (job.tokens_in, job.tokens_out, job.cost)
+        assert (used.rows, used.attempts) == (self.job.settlings, self.job.attempts)
 
     @invariant()
     def rows_are_listed_by_where_they_are(self) -> None:
@@ -290,9 +298,11 @@ class Life(RuleBasedStateMachine):
                 settled = self._settled(number, status, usage, code)
                 batch.settled.append(settled)
                 row.place = (status, (settled.output or {}).get("mood"), code)
+                self.job.settlings += 1
             if not row.settled:
                 row.place, row.attempts = WAITING, again.attempts
             if end != "is aborted":
+                self.job.attempts += 1
                 self.job.tokens_in += usage[0]
                 self.job.tokens_out += usage[1]
                 self.job.cost += usage[2]

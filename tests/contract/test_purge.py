@@ -132,7 +132,7 @@ def test_a_deleted_dataset_goes_with_all_that_belongs_to_it(bench: Bench, busy_l
     bench.store.purge()
     assert all(bench.count(table) for table in (*TRANSFER_TABLES, "records"))
     jobs = [bench.browse.job(job).id for job in (first.pk, second.pk, export.job, found)]
-    assert bench.control.delete_dataset(first.dataset, with_jobs=True) == jobs
+    assert bench.control.delete_dataset(first.dataset, NOW, with_jobs=True) == jobs
     bench.store.purge()
     tables = (*JOB_TABLES, *TRANSFER_TABLES, "records", "datasets", "jobs")
     assert {table: bench.count(table) for table in tables} == dict.fromkeys(tables, 0)
@@ -142,12 +142,12 @@ def test_a_dataset_stays_as_long_as_an_enrichment_has_results_of_it(bench: Bench
     dataset = bench.imported([ANN]).dataset
     job = bench.browse.job(_enriched(bench, dataset))
     with pytest.raises(UsageError) as caught:
-        bench.control.delete_dataset(dataset)
+        bench.control.delete_dataset(dataset, NOW)
     assert caught.value.message == f"The dataset is needed by the enrichment {job.id} (completed)."
     assert "--with-jobs" in caught.value.hint
     assert bench.people().pk == dataset
     bench.control.delete(job.pk, NOW)
-    bench.control.delete_dataset(dataset)
+    bench.control.delete_dataset(dataset, NOW)
     assert bench.store.datasets.named("people") is None
 
 
@@ -169,25 +169,25 @@ def test_a_dataset_stays_as_long_as_a_job_on_it_may_go_on(bench: Bench, kind: st
         elif says == "to be paused":
             bench.control.pause(job, NOW)
         with pytest.raises(UsageError) as caught:
-            bench.control.delete_dataset(dataset, with_jobs=with_jobs)
+            bench.control.delete_dataset(dataset, NOW, with_jobs=with_jobs)
         refusals.append(caught.value.message)
     assert refusals[0] == f"The dataset is needed by the {kind} {id_} (pending)."
     assert refusals[1] == refusals[2] == f"The dataset is needed by the {kind} {id_} (running)."
     assert bench.values() == [ANN]
     bench.control.take_over(job, NOW)
     bench.control.cancel(job, NOW)
-    bench.control.delete_dataset(dataset, with_jobs=True)
+    bench.control.delete_dataset(dataset, NOW, with_jobs=True)
 
 
 def test_several_jobs_that_need_a_dataset_are_counted(bench: Bench) -> None:
     dataset = bench.imported([ANN]).dataset
     first, *_ = (_enriched(bench, dataset) for _ in range(3))
     with pytest.raises(UsageError, match=f"enrichment {bench.browse.job(first).id} and 2 more"):
-        bench.control.delete_dataset(dataset)
+        bench.control.delete_dataset(dataset, NOW)
 
 
 def test_a_name_is_free_again_once_its_dataset_is_deleted(bench: Bench) -> None:
-    bench.control.delete_dataset(bench.imported([ANN, BEN]).dataset)
+    bench.control.delete_dataset(bench.imported([ANN, BEN]).dataset, NOW)
     bench.imported([BEN], key=None)
     assert bench.values() == [BEN]
     bench.store.purge()
@@ -210,7 +210,7 @@ def test_the_space_of_what_was_removed_is_given_back(bench: Bench) -> None:
     bench.imported([(f"k{number}", "y" * 400) for number in range(4000)])
     bench.store.database.shrink()
     before = bench.store.database.size()
-    bench.control.delete_dataset(bench.people().pk)
+    bench.control.delete_dataset(bench.people().pk, NOW)
     bench.store.purge()
     bench.store.database.shrink()
     assert before - bench.store.database.size() > 3_000_000
@@ -220,7 +220,7 @@ def test_the_space_of_what_was_removed_is_given_back(bench: Bench) -> None:
 def test_a_purge_removes_what_belongs_to_nothing_beside_what_does(bench: Bench) -> None:
     datasets = [bench.imported([ANN], [BEN], name=f"people {number}").dataset for number in range(5)]
     for dataset in datasets[::2]:
-        bench.control.delete_dataset(dataset)
+        bench.control.delete_dataset(dataset, NOW)
     bench.store.purge()
     assert [dataset.name for dataset in bench.store.datasets.page()] == ["people 1", "people 3"]
     assert (bench.count("records"), bench.count("keys"), bench.count("jobs")) == (4, 4, 2)

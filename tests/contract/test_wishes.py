@@ -29,17 +29,26 @@ def test_a_pause_is_a_wish_until_the_engine_obeys(bench: Bench, claim: Claim) ->
     assert (job.status, job.stopping, job.pause_reason) == (JobStatus.PAUSED, False, PauseReason.USER)
 
 
-def test_a_second_pause_changes_nothing(bench: Bench, claim: Claim) -> None:
-    bench.control.pause(claim.job, NOW, PauseReason.USAGE_LIMIT)
+@pytest.mark.parametrize("reason", [PauseReason.USER, PauseReason.USAGE_LIMIT])
+def test_a_second_pause_changes_nothing(bench: Bench, claim: Claim, reason: PauseReason) -> None:
+    bench.control.pause(claim.job, NOW, reason)
     before = bench.lines(claim.job)
-    bench.control.pause(claim.job, NOW + 1)
+    bench.control.pause(claim.job, NOW + 1, reason)
     assert bench.lines(claim.job) == before
 
     bench.ledger.finish(claim, Verb.PAUSE, NOW)
     before = bench.lines(claim.job)
-    bench.control.pause(claim.job, NOW + 1)
+    bench.control.pause(claim.job, NOW + 1, reason)
     assert bench.lines(claim.job) == before
-    assert bench.browse.job(claim.job).pause_reason is PauseReason.USAGE_LIMIT
+    assert bench.browse.job(claim.job).pause_reason is reason
+
+
+def test_a_users_pause_holds_what_a_limit_had_paused(bench: Bench, claim: Claim) -> None:
+    bench.ledger.finish(claim, Verb.PAUSE, NOW, reason=PauseReason.USAGE_LIMIT)
+    bench.control.pause(claim.job, NOW + 1)
+    assert bench.browse.job(claim.job).pause_reason is PauseReason.USER
+    bench.control.pause(claim.job, NOW + 2, PauseReason.BUDGET)
+    assert bench.browse.job(claim.job).pause_reason is PauseReason.USER
 
 
 def test_resume_takes_a_standing_pause_back_and_the_engine_goes_on(bench: Bench, claim: Claim) -> None:

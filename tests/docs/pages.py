@@ -42,6 +42,12 @@ class Step:
         return self.block.mark.startswith("background")
 
     @property
+    def address(self) -> str | None:
+        """Where a server answers that runs in the background."""
+        found = re.search(r"answers at ([\d.]+:\d+)", self.block.mark)
+        return found[1] if found else None
+
+    @property
     def code(self) -> int:
         found = re.search(r"exit (\d+)", self.block.mark)
         return int(found[1]) if found else 0

@@ -20,9 +20,11 @@ def server() -> Iterator[ModelServer]:
 
 
 @pytest.fixture
-def reader(tmp_path: Path, server: ModelServer) -> Reader:
+def reader(tmp_path: Path, server: ModelServer) -> Iterator[Reader]:
     shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True)
-    return Reader(tmp_path, server.url)
+    someone = Reader(tmp_path, server.url)
+    yield someone
+    someone.close()
 
 
 def test_reviews_openai(reader: Reader, server: ModelServer) -> None:
@@ -45,6 +47,23 @@ def test_shorten(reader: Reader) -> None:
     ended = reader.run("rowmill run reviews.csv --processor function:shorten -c short -o shortened.csv")
     assert ended.returncode == 0, ended.stdout
     assert written(reader.place / "shortened.csv")[0]["short"] == "Sturdy, quiet and qu…"
+
+
+def test_enrich(reader: Reader) -> None:
+    first = reader.run("python enrich.py")
+    assert first.returncode == 0, first.stdout
+    assert first.stdout.splitlines()[:2] == ["1 11 True None", "2 12 False None"]
+    assert "its results are used again" in reader.run("python enrich.py").stdout
+
+
+def test_client(reader: Reader, server: ModelServer) -> None:
+    reader.run('rowmill connections add models --base-url "$BASE_URL" --no-key')
+    reader.serve()
+    ended = reader.run("MODEL=some-model CONNECTION=models python client.py")
+    assert ended.returncode == 0, ended.stdout
+    assert server.total == 4
+    assert [row["sentiment"] for row in written(reader.place / "sentiment.csv")] == ["positive"] * 4
+    reader.wait()
 
 
 def test_the_page_names_every_example() -> None:

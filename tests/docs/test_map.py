@@ -34,6 +34,6 @@ def test_every_source_file_is_on_the_map() -> None:
 
 def test_the_files_that_the_prose_names_exist() -> None:
     prose = re.sub(r"```.*?^```$", "", GUIDE.read_text(encoding="utf-8"), flags=re.M | re.S)
-    named = re.findall(r"`((?:model|engine|service|store|builtin|cli)/[\w/]+\.py)`", prose)
+    named = re.findall(r"`((?:model|engine|service|store|builtin|cli|api|client)/[\w/]+\.py)`", prose)
     assert named
     assert [name for name in named if not (SOURCES / name).exists()] == []

@@ -10,6 +10,7 @@ from typing import cast
 import click
 import pytest
 
+from rowmill.api.problems import STATUS_OF
 from rowmill.builtin.places.objects import ObjectPlace
 from rowmill.cli.main import COMMANDS, rowmill
 from rowmill.model import where
@@ -29,9 +30,12 @@ from .pages import DOCS, REFERENCE, ROOT, blocks, codes, first_cells, section
 
 SOURCES = ROOT / "src" / "rowmill"
 _OUTCOMES = {"Failed": 0, "RetryLater": 0, "StopJob": 0, "JobError": 0, "Fail": 0, "PutOff": 0}
-_REFUSALS = {"_Unfit": 0, "Misfit": 1, "Refused": 1}
+_REFUSALS = {"_Unfit": 0, "Misfit": 1, "Refused": 1, "ApiError": 1}
 _CODE_OF = _OUTCOMES | _REFUSALS
 """Which argument of a call is a code."""
+
+_CODE_OF_API = {"Refused": 0}
+"""The same within the API, where they differ."""
 
 _NAMED_CODES = {"code", "trouble", "UNCHANGED", "SUPERSEDED"}
 """Variables whose value is a code."""
@@ -59,9 +63,16 @@ def test_every_command_has_its_section_in_the_program_s_order() -> None:
     assert rowmill.list_commands(click.Context(rowmill)) == list(COMMANDS)
 
 
+def params(name: str) -> list[click.Parameter]:
+    """What a command takes, with what its own commands take."""
+    found = command(name)
+    within = list(found.commands.values()) if isinstance(found, click.Group) else []
+    return [param for each in (found, *within) for param in each.params]
+
+
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_a_command_s_options_are_those_of_the_program(name: str) -> None:
-    options = [param for param in command(name).params if isinstance(param, click.Option)]
+    options = [param for param in params(name) if isinstance(param, click.Option)]
     spelt = {spelling for option in options for spelling in (*option.opts, *option.secondary_opts)}
     told = {code.split()[0] for code in table("commands.md", name)} if options else set()
     assert told == spelt
@@ -70,11 +81,19 @@ def test_a_command_s_options_are_those_of_the_program(name: str) -> None:
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_a_command_s_arguments_and_choices_are_told(name: str) -> None:
     text = section(REFERENCE / "commands.md", name)
-    for param in command(name).params:
+    for param in params(name):
         if isinstance(param, click.Argument):
             assert (param.metavar or param.name or "").upper() in text
-        elif isinstance(param.type, click.Choice) and param.name == "only":
+        elif isinstance(param.type, click.Choice) and param.name not in ("status", "type_"):
             assert "\\|".join(param.type.choices) in text
+
+
+@pytest.mark.parametrize("name", ["connections", "tokens"])
+def test_the_commands_of_a_command_are_told(name: str) -> None:
+    group = command(name)
+    assert isinstance(group, click.Group)
+    told = re.findall(rf"^- `rowmill {name} (\w+)", section(REFERENCE / "commands.md", name), re.M)
+    assert told == list(group.commands)
 
 
 def test_exit_codes_are_those_that_the_program_tells() -> None:
@@ -124,8 +143,14 @@ def test_every_error_code_is_told() -> None:
 def test_every_error_code_told_is_in_the_program() -> None:
     told = codes(first_cells((REFERENCE / "errors.md").read_text(encoding="utf-8")))
     known = error_codes()
-    assert {code for code in told if code not in known and not code.startswith("http_4")} == set()
+    of_api = table("errors.md", "Codes of the API")
+    assert {code for code in told - of_api if code not in known and not code.startswith("http_4")} == set()
     assert "http_4xx" in known
+
+
+def test_the_codes_of_the_api_are_told_with_their_status() -> None:
+    told = re.findall(r"^\| `(\w+)` \| (\d+) \|", section(REFERENCE / "errors.md", "Codes of the API"), re.M)
+    assert {code: int(status) for code, status in told} == STATUS_OF
 
 
 @pytest.mark.parametrize(("heading", "function"), [("A row", "row_view"), ("An attempt", "_attempt")])
@@ -224,19 +249,20 @@ def package(dependency: str) -> str:
     return re.split(r"[^\w-]", dependency)[0]
 
 
-def trees() -> Iterator[ast.Module]:
+def trees() -> Iterator[tuple[ast.Module, dict[str, int]]]:
+    """Each module, and which argument of its calls is a code."""
     for path in SOURCES.rglob("*.py"):
         if "testing" not in path.parts:
-            yield ast.parse(path.read_text(encoding="utf-8"))
+            yield ast.parse(path.read_text(encoding="utf-8")), _CODE_OF | (_CODE_OF_API if "api" in path.parts else {})
 
 
 def error_codes() -> set[str]:
     """The literal codes of outcomes and errors. A code with a number in it stands as ``http_4xx``."""
     found = {"crashed_process"} if "'crashed_process'" in (SOURCES / "store" / "burial.py").read_text() else set()
-    for tree in trees():
+    for tree, code_of in trees():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CODE_OF:
-                found |= {code for argument in node.args[_CODE_OF[node.func.id] :][:1] for code in literals(argument)}
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in code_of:
+                found |= {code for argument in node.args[code_of[node.func.id] :][:1] for code in literals(argument)}
             elif isinstance(node, ast.Assign):
                 found |= {code for name, value in assigned(node) if name in _NAMED_CODES for code in literals(value)}
     return found
@@ -282,4 +308,5 @@ def environment_variables() -> set[str]:
         found |= set(re.findall(r"""environ(?:\.get\(|\[)["'](\w+)["']""", text))
         found |= set(re.findall(r"""(?:envvar|getenv)\W+["'](\w+)["']""", text))
         found |= set(re.findall(r"""["']([A-Z]+_API_KEY)["']""", text))
+        found |= set(re.findall(r"""^\w*VARIABLE = ["'](\w+)["']""", text, re.M))
     return found

@@ -69,7 +69,7 @@ def test_a_private_address_is_refused_unless_allowed(rowmill: Rowmill) -> None:
     with web_server(_answer) as server:
         ended = _run(rowmill, server)
         assert ended.code == 5, "every row failed for the same reason"
-        assert "is not on the public internet; allow it with --allow-private" in ended.stderr
+        assert "is not on the public internet; if that is meant, allow it (--allow-private" in ended.stderr
         assert server.asked == []
         attempt = rowmill.ok("rows", "last", "1", "--json").json["attempts"][0]
         assert attempt["error"]["code"] == "private_address"

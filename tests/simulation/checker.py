@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from itertools import chain
 from typing import Any
 
+from rowmill.model.job import Job
 from rowmill.model.ledger import Batch, Claim, Pulse
 from rowmill.store.store import Store
 
@@ -73,6 +74,7 @@ class Checker:
         counted = (job.counts.succeeded, job.counts.failed)
         self._must(counted == (statuses["succeeded"], statuses["failed"]), f"counted {counted}, stored {statuses}")
         self._account(job.uncertain, len(places["slots"]))
+        self._check_usage(job)
 
     def check_end(self) -> None:
         """Nothing is in flight or held, each row has the attempts that it should have, and the sums are right."""
@@ -91,6 +93,16 @@ class Checker:
             by_row[attempt[0]].append(attempt)
         for number, attempts in by_row.items():
             self._check_attempts(number, attempts, job.settings.max_attempts)
+
+    def _check_usage(self, job: Job) -> None:
+        """Usage is what the saved attempts add up to, no more and no less, and keeps within its limit."""
+        used = self._store.usage.month(self._store.clock())
+        settled = self._lines("outcomes", "1", "AND coalesce(code, '') <> 'crashed_process'")
+        counted = (used.rows, used.attempts, used.tokens_in, used.tokens_out, used.cost)
+        made = (len(settled), len(self._attempts()), job.tokens_in, job.tokens_out, job.cost)
+        self._must(counted == made, f"usage says {counted}, and the attempts {made}")
+        limit = self._store.usage.limits().rows
+        self._must(limit is None or used.rows <= limit, f"{used.rows} rows are used where {limit} may be")
 
     def engine_ended(self) -> None:
         """An engine that ends in peace lets go of everything."""

@@ -74,6 +74,18 @@ def test_counts_that_are_off_by_one(monkeypatch: pytest.MonkeyPatch, caught: Cal
     assert "counted" in caught()
 
 
+def test_a_commit_that_forgets_what_was_used(monkeypatch: pytest.MonkeyPatch, caught: Callable[[], str]) -> None:
+    monkeypatch.setattr("rowmill.store.ledger.note_usage", lambda *args: None)
+    assert "usage says" in caught()
+
+
+def test_an_engine_that_starts_rows_beyond_the_limit(
+    monkeypatch: pytest.MonkeyPatch, caught: Callable[[], str]
+) -> None:
+    monkeypatch.setattr("rowmill.engine.allowance.Allowance.admits", lambda *args: True)
+    assert "rows are used where" in caught()
+
+
 def test_a_burial_that_does_not_count_what_is_uncertain(
     monkeypatch: pytest.MonkeyPatch, caught: Callable[[], str]
 ) -> None:

@@ -12,10 +12,11 @@ from shutil import copytree
 from typing import Any, TypeVar, cast
 
 from rowmill.engine.supervisor import Engine
+from rowmill.model.budget import Price
 from rowmill.model.errors import RowmillError, StoreError
 from rowmill.model.job import Job, Settings
 from rowmill.model.outcome import Done, Failed, Outcome, RetryLater, StopJob, Usage
-from rowmill.model.status import JobStatus
+from rowmill.model.status import JobStatus, PauseReason
 from rowmill.store.opening import open_store
 from rowmill.store.sqlite import SQLiteDatabase
 from rowmill.testing.simulation import EPOCH, SimulatedRuntime, VirtualLoop, new_job
@@ -169,7 +170,10 @@ class World:
         if self.script.gated and self.chance.random() < 0.3:
             settings = Settings(settings.concurrency, settings.max_attempts, settings.timeout, rpm=600)
         rows = ({"n": number} for number in range(1, self.chance.randint(20, 200) + 1))
-        self.job = new_job(self.store, rows, settings, self.steps)
+        price = self.chance.choice([None, Price(1_000_000, 2_000_000)])
+        self.job = new_job(self.store, rows, settings, self.steps, price)
+        self.limited = self.chance.random() < 0.3
+        self._raise_limit()
         self.checker = Checker(self.store, self.job.pk, gate_code="rate_limited")
         self.crashes = 0
         self.cancelled = False
@@ -202,8 +206,17 @@ class World:
             case JobStatus.PAUSED | JobStatus.FAILED:
                 if self.cancelled:
                     raise Broken("The wish to cancel was forgotten.")
+                if job.pause_reason is PauseReason.USAGE_LIMIT:
+                    self._raise_limit()
                 self._say(self.chance.choice(["resume", "resume", "retry"]))
         return False
+
+    def _raise_limit(self) -> None:
+        """Lets more rows be worked than have been, where that is limited at all."""
+        if self.limited:
+            used = self.store.usage.month(self.now()).rows
+            limit = max(self.store.usage.limits().rows or 0, used) + self.chance.choice([1, 3, 10, 50])
+            self.store.usage.set_limits({"rows_per_month": limit})
 
     def _engine_lives(self) -> None:
         """From an engine's start to its end or death."""
@@ -272,7 +285,8 @@ class World:
     async def _wish(self) -> None:
         while True:
             await asyncio.sleep(self.chance.expovariate(1 / 4))
-            wishes = {"pause": 4, "resume": 4, "steer": 6, "cancel": 0.3, "retry": 1, "abort": 0.5, "release": 0.5}
+            often = {"pause": 4.0, "resume": 4.0, "steer": 6.0, "retry": 1.0, "limit": 1.0}
+            wishes = {**often, "cancel": 0.3, "abort": 0.5, "release": 0.5}
             self._say(self.chance.choices(list(wishes), list(wishes.values()))[0])
 
     def _say(self, verb: str) -> None:
@@ -296,6 +310,8 @@ class World:
                     self.engine.release()
                 case "steer":
                     control.steer(self.job.pk, concurrency=self.chance.randint(1, 10))
+                case "limit":
+                    self._raise_limit()
         self.checker.concurrency_is(self.status.settings.concurrency)
         self.checker.check()
 

@@ -45,6 +45,12 @@ def print_job(store: Store, job: Job, sentence: str, *, as_json: bool) -> None:
         click.echo(sentence)
 
 
+def print_left(store: Store, job: Job, *, as_json: bool) -> None:
+    """The job, and who may take it up."""
+    waits = f"{job.id} waits for a worker: rowmill serve, or here: rowmill resume {job.id}"
+    print_job(store, job, waits, as_json=as_json)
+
+
 def console() -> Console:
     """Standard output for tables; a pipe has no width, so that nothing is cut off there."""
     return Console(width=None if sys.stdout.isatty() else 1000)

@@ -2,7 +2,7 @@
 
 import click
 
-from rowmill.cli.common import job_argument, json_option, one_job, print_job
+from rowmill.cli.common import job_argument, json_option, one_job, print_job, print_left
 from rowmill.cli.foreground import allowance, finished, work
 from rowmill.cli.words import rows_word, state
 from rowmill.model.job import Job
@@ -10,12 +10,13 @@ from rowmill.model.ranges import parse_ranges
 from rowmill.model.status import JobStatus
 from rowmill.service import control
 from rowmill.service.deliver import undelivered
+from rowmill.service.detach import check_detachable
 from rowmill.store.store import Store
 
 _max_failed = click.option(
     "--max-failed", metavar="1%|N", default="0", show_default=True, help="Failed rows that still exit with 0."
 )
-_detach = click.option("--detach", is_flag=True, help="Leave the work to another process.")
+_detach = click.option("--detach", is_flag=True, help="Leave the work to a worker (rowmill serve).")
 
 
 @click.command()
@@ -55,7 +56,9 @@ def resume(job_name: str, *, take_over: bool, max_failed: str, detach: bool, as_
         if job.status is JobStatus.COMPLETED and undelivered(store, job):
             return finished(store, job, max_failed, as_json=as_json)
         was_stopping = job.stopping and not job.interrupted
-        now = control.resume(store, job, take_over=take_over)
+        if detach:
+            _check_detachable(job)
+        now = control.resume(store, job, take_over=take_over, detached=detach)
         if was_stopping and now.status is JobStatus.RUNNING and not now.interrupted:
             print_job(store, now, f"{job.id} goes on.", as_json=as_json)
             return 0
@@ -86,7 +89,9 @@ def retry(
     allowance(max_failed, 0)
     with one_job(job_name) as (store, job):
         ranges = parse_ranges(rows_, job.counts.total or 0) if rows_ else []
-        count = control.retry(store, job, failed_only=failed_only, codes=codes, ranges=ranges)
+        if detach:
+            _check_detachable(job)
+        count = control.retry(store, job, failed_only=failed_only, codes=codes, ranges=ranges, detached=detach)
         click.echo(f"{job.id}: trying {rows_word(count)} again that failed.", err=True)
         return _work(store, store.browse.job(job.pk), max_failed, detach=detach, as_json=as_json)
 
@@ -100,9 +105,14 @@ def dismiss(job_name: str, *, as_json: bool) -> None:
         print_job(store, control.dismiss(store, job), f"{job.id} needs no attention any more.", as_json=as_json)
 
 
+def _check_detachable(job: Job) -> None:
+    for step in job.steps:
+        check_detachable(step)
+
+
 def _work(store: Store, job: Job, max_failed: str, *, detach: bool, as_json: bool) -> int:
     if detach:
-        print_job(store, job, f"{job.id} waits for: rowmill resume {job.id}", as_json=as_json)
+        print_left(store, job, as_json=as_json)
         return 0
     engine = store.join()
     try:

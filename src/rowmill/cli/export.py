@@ -25,7 +25,7 @@ from rowmill.service.exports import ONLY, ExportRequest, submit_export
     help="Keep text from being taken for a formula by spreadsheets; on for xlsx unless told.",
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
-@click.option("--detach", is_flag=True, help="Leave the job to another process (rowmill resume).")
+@click.option("--detach", is_flag=True, help="Leave the job to a worker (rowmill serve).")
 @click.option("--new", is_flag=True, help="Start afresh even where the same export has not ended.")
 @json_option
 def export(
@@ -50,7 +50,7 @@ def export(
     """
     if detach and output == "-":
         raise UsageError("A job that is left to another process cannot write to this one's stdout.", "Give a file.")
-    request = ExportRequest(output, format_, only, columns, safe_cells, rows, where, overwrite, new)
+    request = ExportRequest(output, format_, only, columns, safe_cells, rows, where, overwrite, new, detach)
     with the_store() as store:
         engine = store.join()
         try:

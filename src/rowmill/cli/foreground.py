@@ -58,7 +58,7 @@ class Foreground:
         """Works the job; returns whether Ctrl-C was pressed."""
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         with results_apart():
-            processors = [processor_of(step) for step in self._job.steps]
+            processors = [processor_of(step, self._store) for step in self._job.steps]
             # Plain handlers: they run also while a function blocks the event loop.
             signal.signal(signal.SIGINT, self._interrupt)
             signal.signal(signal.SIGTERM, self._terminate)

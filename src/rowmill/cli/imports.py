@@ -27,7 +27,7 @@ from rowmill.service.plan import Plan, plan_import
 @click.option(
     "--max-failed", metavar="1%|N", default="0", show_default=True, help="Failed rows that still exit with 0."
 )
-@click.option("--detach", is_flag=True, help="Leave the job to another process (rowmill resume).")
+@click.option("--detach", is_flag=True, help="Leave the job to a worker (rowmill serve).")
 @click.option("--new", is_flag=True, help="Import again even where this same file is in the dataset already.")
 @json_option
 def import_(
@@ -52,7 +52,7 @@ def import_(
     With a key, lines create or update records and leave the same ones alone; without, every line is a new record. The
     same command again goes on where it stopped.
     """
-    request = ImportRequest(input_, format_, dataset, key, columns, required, name, new)
+    request = ImportRequest(input_, format_, dataset, key, columns, required, name, new, detach)
     allowance(max_failed, 0)
     with the_store() as store:
         if plan:

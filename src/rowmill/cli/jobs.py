@@ -2,9 +2,9 @@
 
 import click
 from rich.markup import escape
-from rich.table import Table
 
 from rowmill.cli.common import console, json_option, print_json, the_store
+from rowmill.cli.tables import table
 from rowmill.cli.words import state
 from rowmill.model.job import Job
 from rowmill.model.status import JobStatus, JobType
@@ -42,26 +42,19 @@ def datasets(after: str, limit: int, *, as_json: bool) -> None:
         elif not found:
             click.echo("There are no datasets. Make one with `rowmill import FILE`.", err=True)
         else:
-            table = _table("name", "id", "rows", "columns", "key", "created")
+            shown = table("name", "id", "rows", "columns", "key", "created")
             for each in found:
                 cells = (f"{each.rows:,}", str(len(each.columns)), escape(each.schema.key or ""))
-                table.add_row(escape(each.name), each.id, *cells, moment(each.created_at))
-            console().print(table)
+                shown.add_row(escape(each.name), each.id, *cells, moment(each.created_at))
+            console().print(shown)
 
 
 def _print_jobs(found: list[Job]) -> None:
-    table = _table("id", "type", "name", "status", "progress", "failed", "created")
+    shown = table("id", "type", "name", "status", "progress", "failed", "created")
     for job in found:
         counts = job.counts
         total = "?" if counts.total is None else f"{counts.total:,}"
         attention = f"{counts.failed:,}" + ("!" if job.needs_attention else "")
         progress = f"{counts.processed:,}/{total}"
-        table.add_row(job.id, job.type, escape(job.name), state(job), progress, attention, moment(job.created_at))
-    console().print(table)
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, no_wrap=True, overflow="ellipsis")
-    return table
+        shown.add_row(job.id, job.type, escape(job.name), state(job), progress, attention, moment(job.created_at))
+    console().print(shown)

@@ -25,6 +25,11 @@ COMMANDS = {
     "dismiss": "rowmill.cli.control:dismiss",
     "delete": "rowmill.cli.retention:delete",
     "prune": "rowmill.cli.retention:prune",
+    "serve": "rowmill.cli.serve:serve",
+    "connections": "rowmill.cli.connections:connections",
+    "tokens": "rowmill.cli.tokens:tokens",
+    "limits": "rowmill.cli.limits:limits",
+    "usage": "rowmill.cli.usage:usage",
     "doctor": "rowmill.cli.doctor:doctor",
 }
 
@@ -45,6 +50,11 @@ HELP = {
     "dismiss": "Say that a job's failed rows need no attention.",
     "delete": "Remove a job with its results, or a dataset.",
     "prune": "Remove old jobs and give their space back.",
+    "serve": "Serve the HTTP API, with a worker that takes up jobs.",
+    "connections": "Keep provider addresses, keys and limits under names.",
+    "tokens": "Make, list and take back tokens for the API.",
+    "limits": "Show or set what a month's enrichments may use.",
+    "usage": "Show what a month's enrichments have used.",
     "doctor": "Check this installation and the store.",
 }
 

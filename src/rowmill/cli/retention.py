@@ -40,13 +40,13 @@ def delete(name: str, *, with_jobs: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--older-than", metavar="30d", help="Also remove jobs that ended longer ago: 12h, 30d, 8w.")
+@click.option("--older-than", metavar="30d", help="Also remove what is older: 12h, 30d, 8w.")
 @json_option
 def prune(older_than: str | None, *, as_json: bool) -> None:
     """Remove what deleted jobs and killed processes left behind, and give the space back.
 
-    With --older-than also jobs that have completed, failed or were cancelled. Datasets stay, and so do the jobs whose
-    results are columns of one.
+    With --older-than also jobs that have completed, failed or were cancelled, with the downloads that they made, and
+    uploads that no unfinished job needs. Datasets stay, and so do the jobs whose results are columns of one.
     """
     seconds = _age(older_than) if older_than else None
     with the_store() as store:
@@ -54,7 +54,8 @@ def prune(older_than: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(pruned))
         return
-    click.echo(f"{len(pruned.jobs):,} jobs removed, {pruned.bytes / 1e6:,.1f} MB given back.")
+    uploads = f" and {len(pruned.files):,} uploads" if pruned.files else ""
+    click.echo(f"{len(pruned.jobs):,} jobs{uploads} removed, {pruned.bytes / 1e6:,.1f} MB given back.")
     for reason in dict.fromkeys(pruned.kept.values()):
         ids = [id_ for id_, why in pruned.kept.items() if why == reason]
         which = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1:,} more"

@@ -51,7 +51,7 @@ def rows(name: str, number: int | None, status: str | None, after: int, limit: i
 def _rows_of_job(
     store: Store, job: Job, number: int | None, status: RowStatus | None, after: int, limit: int, *, as_json: bool
 ) -> None:
-    columns, priced = store.datasets.get(job.dataset).columns, job.price is not None
+    columns, priced = store.datasets.get(job.dataset).columns, job.priced
     if number is None:
         page = rows_page(store, job, status, after, limit)
         if as_json:

@@ -15,6 +15,7 @@ from rowmill.cli.foreground import allowance, results_apart
 from rowmill.cli.submitted import go_on
 from rowmill.engine.supervisor import processor_of
 from rowmill.model.errors import InputError, NothingToDo, UsageError
+from rowmill.service.connections import qualified
 from rowmill.service.detach import check_detachable
 from rowmill.service.imports import ImportRequest, submit_import
 from rowmill.service.request import RunRequest
@@ -52,6 +53,7 @@ _COUNT = click.IntRange(min=1)
 @click.option("--model", envvar="ROWMILL_MODEL", metavar="PROVIDER/MODEL", help="Also from ROWMILL_MODEL.")
 @click.option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint, up to and with /v1.")
 @click.option("--api-key-env", metavar="NAME", help="The environment variable that holds the key.")
+@click.option("--connection", metavar="NAME", help="Go over a connection (rowmill connections) instead.")
 @click.option("--setting", "settings", metavar="NAME=VALUE", multiple=True, help="A model setting: temperature=0.")
 @click.option("--processor", metavar="MODULE:FUNCTION", help="A Python function of a row's dict, instead of a model.")
 @click.option("-o", "--output", metavar="FILE", help="Where the rows go when they are done; - is stdout.")
@@ -86,7 +88,7 @@ _COUNT = click.IntRange(min=1)
     "--max-failed", metavar="1%|N", default="0", show_default=True, help="Failed rows that still exit with 0."
 )
 @click.option("--name", metavar="NAME", help="What the job is called; the input's name unless told.")
-@click.option("--detach", is_flag=True, help="Leave the job to another process (rowmill resume).")
+@click.option("--detach", is_flag=True, help="Leave the job to a worker (rowmill serve).")
 @click.option("--new", is_flag=True, help="Start afresh even where the same run is there already.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output file and clashing columns in it.")
 @click.option("--yes", is_flag=True, help="Ask nothing (nothing is asked without a terminal anyway).")
@@ -98,15 +100,18 @@ def run(*, max_failed: str, detach: bool, as_json: bool, yes: bool, **options: A
 
     The same command again goes on where it stopped, and writes the output again for free when all is done.
     """
-    key, request = _request(**options)
+    key, request = _request(detach=detach, **options)
     allowance(max_failed, 0)
+    if detach and request.output == "-":
+        raise UsageError("A job that is left to another process cannot write to this one's stdout.", "Give a file.")
     with the_store() as store:
+        request = replace(request, model=qualified(store, request.connection, request.model))
         if request.from_job is None:
             # Whatever cannot work here is refused before a large input is read.
             with results_apart():
-                processor_of(step_of(request))
+                processor_of(step_of(request), store)
         if detach:
-            check_detachable(step_of(request))
+            _check_detachable(store, request)
         engine = store.join()
         try:
             if key is not None:
@@ -124,6 +129,14 @@ def run(*, max_failed: str, detach: bool, as_json: bool, yes: bool, **options: A
             raise
         finally:
             store.leave(engine)
+
+
+def _check_detachable(store: Store, request: RunRequest) -> None:
+    """Raises ``UsageError`` with the reason where the request, or the job whose rows it takes, needs this shell."""
+    same = request.from_job and not (request.prompt or request.processor or request.url)
+    steps = store.browse.find_job(request.from_job or "").steps if same else [step_of(request)]
+    for step in steps:
+        check_detachable(step)
 
 
 def _imported(store: Store, engine: str, request: RunRequest, key: str) -> tuple[RunRequest, int]:
@@ -148,7 +161,7 @@ def _request(
     options["system"] = _text(options["system"], "--system")
     options["price"] = _price(options["price"])
     options["timeout"] = None if options["timeout"] is None else float(options["timeout"])
-    for name in ("model", "from_job"):
+    for name in ("model", "from_job", "connection"):
         options[name] = options[name] or None
     if options["processor"] or options["url"]:
         # ROWMILL_MODEL may be set for good; it means nothing to a function.

@@ -2,7 +2,7 @@
 
 import click
 
-from rowmill.cli.common import print_job
+from rowmill.cli.common import print_left
 from rowmill.cli.foreground import finished, work
 from rowmill.cli.words import rows_word, state
 from rowmill.model.errors import Busy
@@ -26,9 +26,6 @@ def go_on(
     """Works the job here until it stops, or with ``detach`` leaves it; returns the exit code. Raises ``Busy`` where
     another process works it."""
     job = submission.job
-    if detach:
-        print_job(store, job, f"{job.id} waits for: rowmill resume {job.id}", as_json=as_json)
-        return 0
     if submission.found:
         if job.status is JobStatus.RUNNING and not job.interrupted:
             assert job.owner is not None
@@ -36,10 +33,13 @@ def go_on(
         click.echo(_found(job), err=True)
         if job.status is JobStatus.COMPLETED:
             return finished(store, job, max_failed, as_json=as_json, overwrite=overwrite)
-        job = control.resume(store, job)
-    elif job.type is JobType.ENRICHMENT:
+        job = control.resume(store, job, detached=detach)
+    elif job.type is JobType.ENRICHMENT and not detach:
         rows = rows_word(job.counts.total or 0)
         click.echo(f"{job.id}: {rows}, up to {job.settings.concurrency} at a time.", err=True)
+    if detach:
+        print_left(store, job, as_json=as_json)
+        return 0
     return work(store, engine, job, max_failed=max_failed, as_json=as_json, overwrite=overwrite)
 
 

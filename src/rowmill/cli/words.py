@@ -6,12 +6,6 @@ from rowmill.model.progress import eta
 from rowmill.model.status import JobStatus, JobType, PauseReason
 from rowmill.service.view import pace_of
 
-PAUSED_BECAUSE = {
-    PauseReason.USER: "",
-    PauseReason.USAGE_LIMIT: "the usage limit is reached",
-    PauseReason.RATE_LIMIT: "the provider refused every call for 15 minutes (rate limit)",
-}
-
 
 def rows_word(count: int) -> str:
     """``1 row``, ``2 rows``."""
@@ -59,7 +53,7 @@ def spending(job: Job) -> list[str]:
     parts = []
     if job.tokens_in or job.tokens_out:
         parts.append(f"{job.tokens_in:,} + {job.tokens_out:,} tokens")
-    if job.price and (job.cost or job.settings.budget is not None):
+    if job.priced and (job.cost or job.settings.budget is not None):
         parts.append(money(job))
     return parts
 
@@ -91,10 +85,12 @@ def stop_lines(job: Job) -> list[str]:
 def _paused_because(job: Job) -> str:
     if job.pause_reason is PauseReason.BUDGET:
         return f"{money(job)} is spent, and one more row may go over; raise it by the same run with --budget"
-    if job.pause_reason is PauseReason.FAILURE_SPIKE and job.error:
-        error = job.error
-        return f"the last rows all failed with {error.code}: {error.message.rstrip('.')}. {error.hint.rstrip('.')}"
-    return PAUSED_BECAUSE[job.pause_reason or PauseReason.USER]
+    if job.error is None:
+        return ""
+    said = f"{job.error.message.rstrip('.')}. {job.error.hint.rstrip('.')}"
+    if job.pause_reason is PauseReason.FAILURE_SPIKE:
+        return f"the last rows all failed with {job.error.code}: {said}"
+    return said[0].lower() + said[1:]
 
 
 def money(job: Job) -> str:
@@ -135,4 +131,6 @@ def _completed(job: Job) -> list[str]:
     if counts.failed:
         lines.append(f"{counts.failed:,} failed. See them: rowmill rows {job.id} --status failed")
         lines.append(f"Run them again: rowmill retry {job.id}")
+    if job.error:
+        lines.append(f"Its output is missing: {job.error.message} {job.error.hint}".strip())
     return lines

@@ -3,6 +3,7 @@
 A format that can be gone on with is cut back to what is known to be safe; any other is begun anew.
 """
 
+import hashlib
 import os
 import shutil
 import stat
@@ -23,6 +24,7 @@ from rowmill.plugins.registry import load
 from rowmill.store.store import Store
 
 _COMMIT_PAGES = 4
+_PIECE = 1 << 20
 _COMMIT_AFTER = 0.2
 """Seconds after which what has been written is committed: between two commits nobody can pause the job."""
 
@@ -121,7 +123,21 @@ class Exporter:
     def _put_in_place(self) -> None:
         if self._is_in_place():
             self._part.unlink(missing_ok=True)
-            return
+        else:
+            self._deliver()
+        if self._job.file is not None:
+            self._note_download(self._job.file)
+
+    def _note_download(self, id_: str) -> None:
+        """Makes known that the download is whole."""
+        with Path(self._output.path).open("rb") as file:
+            digest = hashlib.sha256()
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+                self._watch(0)
+            self._store.stored_files.whole(id_, file.tell(), digest.hexdigest())
+
+    def _deliver(self) -> None:
         target = self._output.path
         if target == "-":
             return  # whoever runs the job prints it
@@ -173,7 +189,7 @@ def put_in_place(part: Path, output: Output) -> None:
                 raise _occupied(output) from None
             part.replace(place)
         part.unlink(missing_ok=True)
-    _sync_directory(place.parent)
+    sync_directory(place.parent)
 
 
 def stamp(path: Path) -> str | None:
@@ -200,7 +216,7 @@ def _sync(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Makes the rename itself survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:

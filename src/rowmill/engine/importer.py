@@ -221,7 +221,7 @@ class Fitter:
 
 
 def _opened(source: Source) -> BinaryIO:
-    file = open_path(source.location)
+    file = open_path(source.location, source.name)
     if content_hash(file, source.format) != source.content_hash:
         file.close()
         raise InputError(

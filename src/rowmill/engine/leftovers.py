@@ -4,12 +4,16 @@ from pathlib import Path
 
 from rowmill.engine.exporter import part_of
 from rowmill.model.job import Job
+from rowmill.model.status import JobStatus
 from rowmill.store.store import Store
 
 
 def sweep(store: Store, job: Job) -> None:
-    """Removes Rowmill's own copy of what ``job`` imports, and the part of a file that it has exported."""
+    """Removes Rowmill's own copy of what ``job`` imports, and the part of a file that it has exported; of a cancelled
+    one also a download that was in its place already."""
     if job.source and job.source.kept:
         Path(job.source.location).unlink(missing_ok=True)
     if job.extract:
         part_of(store, job).unlink(missing_ok=True)
+        if job.file and job.status is JobStatus.CANCELLED:
+            (store.uploads / job.file).unlink(missing_ok=True)

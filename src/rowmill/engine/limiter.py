@@ -9,7 +9,7 @@ from typing import Protocol
 from rowmill.engine.runtime import Runtime
 from rowmill.model.outcome import Done, Outcome, RetryLater
 from rowmill.model.retry import backoff
-from rowmill.store.limits import HORIZON
+from rowmill.store.limits import HORIZON, Meter
 from rowmill.store.store import Store
 
 GIVE_UP = 15 * 60.0
@@ -28,6 +28,11 @@ class Limiter(Protocol):
     @property
     def hungry(self) -> bool:
         """Whether a call that waits needs a ``refresh``."""
+        ...
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether a call's weight means anything."""
         ...
 
     @property
@@ -59,6 +64,7 @@ class Unlimited:
 
     gave_up = False
     hungry = False
+    counts_tokens = False
     refused = False
 
     def ready(self, now: float) -> bool:
@@ -77,14 +83,14 @@ class Unlimited:
 
 
 class KeyLimiter:
-    """The limits of one connection key."""
+    """The limits of one connection key: the job's own, and beside them those of a connection (``shared``)."""
 
-    def __init__(self, key: str, store: Store, runtime: Runtime) -> None:
+    def __init__(self, key: str, store: Store, runtime: Runtime, shared: Meter | None = None) -> None:
         self._key = key
         self._store = store
         self._runtime = runtime
-        self._rpm: int | None = None
-        self._tpm: int | None = None
+        self._shared = shared
+        self._meters = [shared] if shared else []
         self._permits: deque[float] = deque()
         self._weight = 0
         self._tokens_owed = 0
@@ -97,8 +103,10 @@ class KeyLimiter:
         self.gave_up = False
 
     def steer(self, rpm: int | None, tpm: int | None) -> None:
-        if (rpm, tpm) != (self._rpm, self._tpm):
-            self._rpm, self._tpm = rpm, tpm
+        meters = [self._shared] if self._shared else []
+        meters += [Meter(self._key, rpm, tpm)] if rpm or tpm else []
+        if meters != self._meters:
+            self._meters = meters
             self._permits.clear()
 
     def ready(self, now: float) -> bool:
@@ -114,6 +122,10 @@ class KeyLimiter:
     @property
     def hungry(self) -> bool:
         return self._paced and not self._permits
+
+    @property
+    def counts_tokens(self) -> bool:
+        return any(meter.tpm for meter in self._meters)
 
     @property
     def refused(self) -> bool:
@@ -132,7 +144,7 @@ class KeyLimiter:
             self._refused(outcome.after, now)
         elif isinstance(outcome, Done):
             self._succeeded(outcome.hold, now)
-        if self._tpm and (usage := getattr(outcome, "usage", None)):
+        if self.counts_tokens and (usage := getattr(outcome, "usage", None)):
             self._tokens_owed += usage.tokens_in + usage.tokens_out - self._weight
 
     async def refresh(self, weight: int, wanted: int) -> None:
@@ -141,9 +153,10 @@ class KeyLimiter:
             until, self._gate_to_close = self._gate_to_close, None
             await save(limits.close_gate, self._key, until)
         self._gate_until = max(self._gate_until, await self._runtime.load(limits.gate, self._key))
-        if self._tpm and self._tokens_owed:
-            owed, self._tokens_owed = self._tokens_owed, 0
-            await save(limits.settle, self._key, owed, self._tpm)
+        owed, self._tokens_owed = self._tokens_owed, 0
+        for meter in self._meters:
+            if meter.tpm and owed:
+                await save(limits.settle, meter.key, owed, meter.tpm)
         if self._paced and wanted > 0 and not self._permits:
             await self._lease(weight, wanted)
 
@@ -153,15 +166,14 @@ class KeyLimiter:
 
     @property
     def _paced(self) -> bool:
-        return bool(self._rpm or self._tpm)
+        return bool(self._meters)
 
     async def _lease(self, weight: int, wanted: int) -> None:
-        rates = [self._rpm / 60] if self._rpm else []
-        if self._tpm and weight:
-            rates.append(self._tpm / 60 / weight)
+        rates = [meter.rpm / 60 for meter in self._meters if meter.rpm]
+        rates += [meter.tpm / 60 / weight for meter in self._meters if meter.tpm and weight]
         count = min(wanted, 1 + int(HORIZON * min(rates))) if rates else wanted
         self._weight = weight
-        args = (self._key, [weight] * count, self._rpm, self._tpm, self._runtime.now())
+        args = (list(self._meters), [weight] * count, self._runtime.now())
         lease = await self._runtime.save(self._store.limits.lease, *args)
         self._permits.extend(lease.starts)
 

@@ -36,7 +36,7 @@ _MARK = 10.0
 
 
 class Runner:
-    """``processors`` are those of the job's steps, in order, and open."""
+    """``processors`` are those of the job's steps, in order, and open. ``ending`` says afterwards how it ended."""
 
     def __init__(
         self, store: Store, claim: Claim, job: Job, processors: Sequence[Processor], feeder: Feeder, runtime: Runtime
@@ -47,7 +47,7 @@ class Runner:
         self._processors = processors
         self._feeder = feeder
         self._settings = job.settings
-        self._gatekeeper = Gatekeeper(processors, job, store, runtime)
+        self._gatekeeper = Gatekeeper(processors, job, claim, store, runtime)
         self._settler = Settler(job, runtime.random, feeder.input_hash)
         self._stopper = Stopper()
         self._slots = Slots()
@@ -60,6 +60,7 @@ class Runner:
         self._commits = 0
         self._begun: dict[asyncio.Task[Tried], tuple[int, Item, float]] = {}
         self._aborted_at: float | None = None
+        self.ending: Stop | None = None
 
     def abort(self) -> None:
         """Stops at once: calls in flight are aborted, what has come in is saved, and the job is paused."""
@@ -67,9 +68,10 @@ class Runner:
         self._aborting = True
         self._wake.set()
 
-    def release(self) -> None:
-        """Stops as soon as what is in flight is saved; the job waits for another engine."""
+    def release(self, *, at_once: bool = False) -> None:
+        """Stops as soon as what is in flight is saved, or ``at_once`` aborts that; the job waits for another engine."""
         self._stopper.demand(Stop(Verb.RELEASE))
+        self._aborting = self._aborting or at_once
         self._wake.set()
 
     async def run(self) -> Verb:
@@ -78,6 +80,10 @@ class Runner:
         Raises ``Fenced`` when another process took the job over and ``StoreError`` when not even the stop could be
         saved.
         """
+        try:
+            await self._look()
+        except StoreError as error:
+            self._fail(error)
         looking = asyncio.create_task(self._look_around())
         try:
             return await self._pump()
@@ -153,6 +159,7 @@ class Runner:
         for tried in came_in:
             items_of[tried.item.task.number] = tried.item
             self._feeder.settled(tried.item.task.number)
+            self._gatekeeper.saved(tried.item)
         for postponed in batch.postponed:
             self._feeder.put_off(postponed.due, items_of[postponed.due.task.number])
         for start, item in zip(batch.starts, items, strict=True):
@@ -222,6 +229,7 @@ class Runner:
         # Without a reason, only rows that were touched before had to be done (`retry --failed-only`): the rest waits.
         for ending in endings(stop or Stop(Verb.PAUSE, PauseReason.USER)):
             if await finish(self._ledger, self._claim, ending, self._runtime):
+                self.ending = ending
                 return ending.verb
         return None
 
@@ -268,6 +276,7 @@ class Runner:
     def _follow(self, pulse: Pulse) -> None:
         self._settings = pulse.settings
         self._gatekeeper.steer(pulse.settings)
+        self._gatekeeper.limit(pulse.limits)
         self._stopper.wish(pulse.wish)
 
     def _send(self, name: str, errand: Errand) -> None:

@@ -1,9 +1,11 @@
 """Turns attempts' outcomes into what the ledger stores, by the retry rule of ``rowmill.model.retry``."""
 
+import logging
 from collections.abc import Callable, Sequence
 from random import Random
 
 from rowmill.engine.item import Item, Tried
+from rowmill.engine.pauses import failure_spike
 from rowmill.engine.stop import Stop
 from rowmill.model.job import Attempt, Job, JobError
 from rowmill.model.ledger import Batch, Due, Postponed, Settled, Task
@@ -11,16 +13,19 @@ from rowmill.model.outcome import Done, StopJob
 from rowmill.model.retry import Fail, PutOff, Succeed, rule
 from rowmill.model.retry import Stop as StopRuling
 from rowmill.model.spike import SpikeWatch
-from rowmill.model.status import PauseReason, RowStatus, Verb
+from rowmill.model.status import RowStatus, Verb
+
+_log = logging.getLogger(__name__)
 
 
 class Settler:
     """Settles the rows of one execution of ``job``; ``stop`` says, once it is set, why the job cannot go on."""
 
     def __init__(self, job: Job, random: Random, input_hash: Callable[[Item], int]) -> None:
+        self._job = job
         self._input_hash = input_hash
         self._last_step = len(job.steps) - 1
-        self._price = job.price
+        self._prices = [step.price for step in job.steps]
         self._spike: SpikeWatch | None = SpikeWatch(job.counts.total or 0, job.tolerated)
         self._random = random
         self.stop: Stop | None = None
@@ -52,9 +57,7 @@ class Settler:
         spike = self._spike.see(settled.number, code)
         batch.reopened += spike
         if spike and self.stop is None:
-            hint = "Mend the cause and resume, or resume to go on all the same."
-            error = JobError(code or "", settled.attempt.message or "", hint)
-            self.stop = Stop(Verb.PAUSE, PauseReason.FAILURE_SPIKE, error, tolerate=code)
+            self.stop = failure_spike(code or "", settled.attempt.message or "")
 
     def _ruled(self, tried: Tried, max_attempts: int, now: float) -> Settled | Postponed:
         task = tried.item.task
@@ -63,15 +66,23 @@ class Settler:
             case Succeed():
                 return self._succeeded(tried, now)
             case Fail(code=code, message=message):
+                _log.warning("row failed", extra=self._about(task, code))
                 made = self._attempt(tried, "failed", code, message)
                 return Settled(task.number, RowStatus.FAILED, made, task.carried)
             case PutOff(delay=delay, counts=counts, code=code, message=message):
+                if _log.isEnabledFor(logging.INFO):
+                    _log.info("row put off", extra={**self._about(task, code), "delay": round(delay, 3)})
                 made = self._attempt(tried, "put_off", code, message)
                 again = Task(task.number, task.step, task.attempts + counts, task.crashes, task.carried, deferred=True)
                 return Postponed(Due(now + delay, again), made)
             case StopRuling(code=code, message=message, hint=hint):
                 self.stop = Stop(Verb.FAIL, error=JobError(code, message, hint))
                 return unburnt(tried.item, now)
+
+    def _about(self, task: Task, code: str) -> dict[str, object]:
+        """What the log says of a row: never a value of it, which messages may quote."""
+        step = self._job.steps[task.step].name
+        return {"job": self._job.id, "row": task.number, "step": step, "attempt": task.attempts + 1, "code": code}
 
     def _succeeded(self, tried: Tried, now: float) -> Settled | Postponed:
         task = tried.item.task
@@ -88,8 +99,9 @@ class Settler:
         assert tried.outcome is not None
         assert not isinstance(tried.outcome, StopJob)
         usage = tried.outcome.usage
-        cost = self._price.cost(usage.tokens_in, usage.tokens_out) if self._price else 0
         task = tried.item.task
+        price = self._prices[task.step]
+        cost = price.cost(usage.tokens_in, usage.tokens_out) if price else 0
         return Attempt(
             task.step,
             task.attempts + 1,

@@ -14,8 +14,9 @@ from typing import IO, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from rowmill.model.errors import InputError, UsageError
-from rowmill.plugins.contracts import Place, Reader, ReaderFactory
+from rowmill.plugins.contracts import Guard, Place, Reader, ReaderFactory
 from rowmill.plugins.registry import load, names
+from rowmill.plugins.regular_file import open_regular
 
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://")
 Tell = Callable[[int], None]
@@ -46,20 +47,26 @@ class OpenSource:
 
 @contextmanager
 def open_source(
-    location: str, format_: str | None = None, tell: Tell = lambda size: None, *, guess: bool = False
+    location: str,
+    format_: str | None = None,
+    tell: Tell = lambda size: None,
+    *,
+    guess: bool = False,
+    sha256: str | None = None,
 ) -> Iterator[OpenSource]:
     """Opens a path, a URL or ``-`` (stdin); the latter two are put aside on disk first. The format is told by the
-    suffix, or with ``guess`` by the content. Raises ``InputError`` and ``UsageError``."""
+    suffix, or with ``guess`` by the content; ``sha256`` is that of a path's content, where it is known. Raises
+    ``InputError`` and ``UsageError``."""
     if location == "-" or is_url(location):
         if location != "-":
             format_ = format_ or suffix_format(location, "readers")
         with tempfile.TemporaryFile() as file:
             put_aside(location, file, tell)
-            yield _source(shown(location), format_ or _guess(file), file)
+            yield _source(shown(location), format_ or guessed_format(file), file)
         return
     with open_path(location) as opened:
-        format_ = format_ or (_guess(opened) if guess else suffix_format(location, "readers"))
-        yield _source(location, format_, opened)
+        format_ = format_ or (guessed_format(opened) if guess else suffix_format(location, "readers"))
+        yield _source(location, format_, opened, sha256)
 
 
 def check_name(path: str) -> None:
@@ -71,27 +78,30 @@ def check_name(path: str) -> None:
         raise UsageError(f"The name {shown_name} is not UTF-8.", "Rename it.") from None
 
 
-def open_path(path: str) -> BinaryIO:
-    """Raises ``InputError`` for what is no readable file."""
+def open_path(path: str, called: str | None = None) -> BinaryIO:
+    """``called`` is what messages call it, where that is not its path. Raises ``InputError`` for what is no readable
+    file."""
     check_name(path)
+    name = called or path
     try:
-        opened = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
+        opened = open_regular(Path(path))
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
-    if not Path(path).is_file():
-        opened.close()
-        raise InputError(f"{path} is not a regular file.", "Give a file, or - for stdin.")
+        raise InputError(f"{name} cannot be read: {error.strerror}.", "Check the path.") from error
+    if opened is None:
+        raise InputError(f"{name} is not a regular file.", "Give a file, or - for stdin.")
     return opened
 
 
-def put_aside(location: str, file: BinaryIO, tell: Tell) -> None:
-    """Writes what stands at a URL, or comes from stdin, into ``file``. Raises ``InputError``."""
+def put_aside(location: str, file: BinaryIO, tell: Tell, guard: Guard | None = None) -> None:
+    """Writes what stands at a URL, or comes from stdin, into ``file``; ``guard`` bounds where the URL may lead. Raises
+    ``InputError``, and what the guard raises."""
     if location != "-":
-        place_of(location).fetch(location, file, tell)
+        place = place_of(location)
+        place.fetch(location, file, tell) if guard is None else place.fetch(location, file, tell, guard)
         return
     if sys.stdin is None:
         raise InputError("Standard input is closed.", "Give a file, or pipe the table in.")
-    while block := sys.stdin.buffer.read(1 << 20):
+    while block := cast("BufferedReader", sys.stdin.buffer).read1(1 << 20):
         file.write(block)
 
 
@@ -137,10 +147,10 @@ def content_hash(file: BinaryIO, format_: str) -> str:
     return f"{format_}:{hashlib.file_digest(cast('BufferedReader', file), 'sha256').hexdigest()}"
 
 
-def _source(name: str, format_: str, file: BinaryIO) -> OpenSource:
+def _source(name: str, format_: str, file: BinaryIO, sha256: str | None = None) -> OpenSource:
     file.seek(0)  # which also writes out what is left in the buffer
     state = _state(file)
-    return OpenSource(name, format_, file, content_hash(file, format_), state)
+    return OpenSource(name, format_, file, f"{format_}:{sha256}" if sha256 else content_hash(file, format_), state)
 
 
 def _state(file: IO[bytes]) -> tuple[int, int]:
@@ -148,6 +158,7 @@ def _state(file: IO[bytes]) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _guess(file: BinaryIO) -> str:
+def guessed_format(file: BinaryIO) -> str:
+    """The reader that the first bytes look made for: JSON Lines, or else CSV."""
     file.seek(0)
     return "jsonl" if file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"

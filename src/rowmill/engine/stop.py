@@ -49,8 +49,8 @@ class Stopper:
 
 def endings(stop: Stop) -> list[Stop]:
     """How the job may end, best first; the ledger takes the first that is true of it. Where the last row settled while
-    a pause was obeyed, nothing is left to pause."""
-    return [Stop(Verb.COMPLETE), stop] if stop.verb is Verb.PAUSE else [stop]
+    a pause was obeyed, or the job was to be released, nothing is left to go on with."""
+    return [Stop(Verb.COMPLETE), stop] if stop.verb in (Verb.PAUSE, Verb.RELEASE) else [stop]
 
 
 async def finish(ledger: Ledger, claim: Claim, stop: Stop, runtime: Runtime) -> bool:

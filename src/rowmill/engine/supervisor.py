@@ -4,40 +4,53 @@ What happens after a crash: the dead process holds its lock no more, so the next
 finds it dead and frees what it held (``rowmill.store.burial``); the rows that were in flight are tried again.
 """
 
+import logging
 from collections.abc import Sequence
 
 from rowmill.engine.backends.local import LocalBackend
+from rowmill.engine.connected import opened_config
 from rowmill.engine.exporter import Exporter
 from rowmill.engine.feeder import Feeder
 from rowmill.engine.importer import Importer
 from rowmill.engine.inputs import Inputs
 from rowmill.engine.runner import Runner
 from rowmill.engine.runtime import Runtime
-from rowmill.engine.stop import Stopper
+from rowmill.engine.stop import Stop, Stopper
 from rowmill.engine.transfer import TransferRunner, Watch
 from rowmill.model.job import Job, Step
-from rowmill.model.status import JobType, Verb
+from rowmill.model.status import JobType, PauseReason, Verb
 from rowmill.plugins.contracts import Processor, ProcessorFactory
 from rowmill.plugins.registry import load
 from rowmill.store.store import Store
 
+_log = logging.getLogger(__name__)
 
-def processor_of(step: Step) -> Processor:
-    """The processor of one step. Raises ``UsageError`` where it cannot work here (no key, not installed)."""
+
+def processor_of(step: Step, store: Store) -> Processor:
+    """The processor of one step. Raises ``UsageError`` where it cannot work here (no key, not installed), and
+    ``StoreError`` where the key of its connection cannot be read."""
     factory: ProcessorFactory = load("processors", step.processor)
-    return factory(step.config, step.outputs)
+    return factory(opened_config(store, step), step.outputs)
+
+
+def writes_file(job: Job) -> bool:
+    """Whether an output file is to be written once ``job`` has completed."""
+    return job.type is JobType.ENRICHMENT and job.output is not None and job.output.path != "-"
 
 
 class Engine:
-    """``engine`` is the name under which the store knows this process as alive."""
+    """``engine`` is the name under which the store knows this process as alive. With ``as_worker`` the jobs that it
+    claims are any worker's from then on."""
 
-    def __init__(self, store: Store, engine: str, runtime: Runtime) -> None:
+    def __init__(self, store: Store, engine: str, runtime: Runtime, *, as_worker: bool = False) -> None:
         self._store = store
         self._engine = engine
         self._runtime = runtime
+        self._as_worker = as_worker
         self._runner: Runner | TransferRunner | None = None
         self._aborted = False
         self._released = False
+        self._at_once = False
 
     async def run(self, job: Job, processors: Sequence[Processor] = ()) -> Verb:
         """Claims ``job`` and works it until it stops; returns by which verb it did.
@@ -53,8 +66,10 @@ class Engine:
             if self._aborted:
                 runner.abort()
             if self._released:
-                runner.release()
-            return await runner.run()
+                runner.release(at_once=self._at_once)
+            verb = await runner.run()
+            _note_end(job, runner.ending)
+            return verb
         finally:
             self._runner = None
             for processor in processors:
@@ -66,14 +81,21 @@ class Engine:
         if self._runner:
             self._runner.abort()
 
-    def release(self) -> None:
-        """Lets what is in flight end and leaves the job to another engine."""
+    def release(self, *, at_once: bool = False) -> None:
+        """Lets what is in flight end, or aborts it ``at_once``, and leaves the job to another engine."""
         self._released = True
+        self._at_once = self._at_once or at_once
         if self._runner:
-            self._runner.release()
+            self._runner.release(at_once=at_once)
 
     async def _prepare(self, job: Job, processors: Sequence[Processor]) -> Runner | TransferRunner:
-        claim = await self._runtime.save(self._store.ledger.claim, job.pk, self._engine, self._runtime.now())
+        now = self._runtime.now()
+        claim = await self._runtime.save(
+            lambda: self._store.ledger.claim(
+                job.pk, self._engine, now, as_worker=self._as_worker, owes_file=self._as_worker and writes_file(job)
+            )
+        )
+        _log.info("job taken up", extra={"job": job.id, "type": str(job.type), "execution": claim.execution})
         claimed = await self._runtime.load(self._store.browse.job, job.pk)
         if job.type is not JobType.ENRICHMENT:
             stopper = Stopper()
@@ -85,3 +107,17 @@ class Engine:
         inputs = Inputs(self._store, dataset, claimed.steps, claimed.stamp)
         feeder = Feeder(self._store, claim, claimed, inputs, backend, self._runtime)
         return Runner(self._store, claim, claimed, processors, feeder, self._runtime)
+
+
+def _note_end(job: Job, ending: Stop | None) -> None:
+    """Logs how the execution ended. What a pause of the engine's own says may quote a row, and stays in the store."""
+    if ending is None:
+        return
+    told = {"job": job.id, "ended": str(ending.verb)}
+    if ending.verb is Verb.FAIL and ending.error:
+        _log.warning("job failed", extra={**told, "code": ending.error.code, "error": ending.error.message})
+    elif ending.reason not in (None, PauseReason.USER):
+        code = ending.error.code if ending.error else None
+        _log.warning("job paused by the engine", extra={**told, "reason": str(ending.reason), "code": code})
+    else:
+        _log.info("job ended", extra=told)

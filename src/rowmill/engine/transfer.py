@@ -70,6 +70,8 @@ class Watch:
 
 
 class TransferRunner:
+    """``ending`` says afterwards how it ended."""
+
     def __init__(self, store: Store, claim: Claim, mover: Mover, stopper: Stopper, runtime: Runtime) -> None:
         self._ledger = store.ledger
         self._claim = claim
@@ -77,13 +79,14 @@ class TransferRunner:
         self._stopper = stopper
         self._runtime = runtime
         self._mark_at = runtime.now() + _MARK
+        self.ending: Stop | None = None
 
     def abort(self) -> None:
         """Stops after the batch under way; the job is paused."""
         self._stopper.demand(Stop(Verb.PAUSE, PauseReason.USER))
 
-    def release(self) -> None:
-        """Stops after the batch under way and leaves the job to another engine."""
+    def release(self, *, at_once: bool = False) -> None:
+        """Stops after the batch under way, ``at_once`` or not: that is soon. The job waits for another engine."""
         self._stopper.demand(Stop(Verb.RELEASE))
 
     async def run(self) -> Verb:
@@ -94,6 +97,7 @@ class TransferRunner:
                 stop = await self._move()
                 for ending in endings(stop) if self._mover.done else [stop]:
                     if await finish(self._ledger, self._claim, ending, self._runtime):
+                        self.ending = ending
                         if ending.verb is Verb.CANCEL:
                             await self._runtime.save(self._mover.discard)
                         return ending.verb

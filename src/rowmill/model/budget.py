@@ -14,6 +14,11 @@ class Price:
     tokens_in: int
     tokens_out: int
 
+    @property
+    def charges(self) -> bool:
+        """Whether anything costs anything."""
+        return bool(self.tokens_in or self.tokens_out)
+
     def cost(self, tokens_in: int, tokens_out: int) -> int:
         """Nano-dollars for so many tokens, rounded to the nearest."""
         return (tokens_in * self.tokens_in + tokens_out * self.tokens_out + _PER_MILLION // 2) // _PER_MILLION

@@ -7,9 +7,12 @@
     │   ├── InputError        the input cannot be read as it stands                        exit 2
     │   ├── NotFound          no such job, dataset, processor or provider                  exit 2
     │   ├── IllegalTransition the job's status does not allow this                         exit 2 (409)
-    │   └── Busy              another process has it                                       exit 2 (409)
+    │   ├── Busy              another process has it                                       exit 2 (409)
+    │   ├── Conflict          it does not go with what is there already                    exit 2 (409)
+    │   └── Outdated          it was changed since it was looked at                        exit 2 (412)
     ├── NothingToDo           no record is new or has changed: no error to a nightly run   exit 0
     ├── StoreError            the database refused: disk full, damaged, too new            exit 3
+    │   └── DiskFull          an upload does not fit on the disk                           exit 3 (507)
     └── Fenced                this engine was presumed dead and has lost its claim         exit 3
 
 Foreign exceptions are turned into these at the edge where they arise: the store's at its transactions, a format's in
@@ -55,6 +58,14 @@ class Busy(UsageError):
     code = "busy"
 
 
+class Conflict(UsageError):
+    code = "conflict"
+
+
+class Outdated(UsageError):
+    code = "precondition_failed"
+
+
 class NothingToDo(RowmillError):
     code = "nothing_to_do"
     exit_code = 0
@@ -63,6 +74,10 @@ class NothingToDo(RowmillError):
 class StoreError(RowmillError):
     code = "store"
     exit_code = 3
+
+
+class DiskFull(StoreError):
+    code = "disk_full"
 
 
 class Fenced(RowmillError):
@@ -78,4 +93,5 @@ _INFINITIVES = {
     "dismiss": "be dismissed",
     "delete": "be deleted",
     "claim": "be claimed",
+    "change": "be changed",
 }

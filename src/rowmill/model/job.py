@@ -17,13 +17,15 @@ from rowmill.model.transfer import Changes, Extract, Position, Source
 @dataclass(frozen=True, slots=True)
 class Step:
     """One processor and what it is told. ``outputs`` maps each output column to its JSON Schema; ``inputs`` are the
-    columns that it uses, ``None`` for all."""
+    columns that it uses, ``None`` for all; ``price`` is that of its model, pinned when the job is made, ``None`` where
+    it is not known."""
 
     name: str
     processor: str
     config: dict[str, Any]
     outputs: dict[str, dict[str, Any]]
     inputs: list[str] | None = None
+    price: Price | None = None
 
     @property
     def version(self) -> str:
@@ -36,6 +38,12 @@ class Step:
         """``provider/model``, where the step has one."""
         model = self.config.get("model")
         return f"{self.config.get('provider')}/{model}" if model else None
+
+    @property
+    def connection(self) -> str | None:
+        """The name of the connection that its calls go over."""
+        given = self.config.get("provider_config")
+        return given.get("connection") if isinstance(given, dict) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,6 @@ class JobDraft:
     identity: str
     """A hash of everything that makes another run the same run."""
 
-    price: Price | None = None
     output: Output | None = None
     from_job: int | None = None
     """Takes the rows that this job left ``from_status``, instead of ``selection``."""
@@ -98,6 +105,21 @@ class JobDraft:
     rows: int | None = None
     """How many rows there are, where neither a selection nor another job says so."""
 
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """The user's own, kept as it is."""
+
+    file: str | None = None
+    """The upload that an import reads from, or the download that an export makes."""
+
+    id: str | None = None
+    """Chosen beforehand by whoever must find the job again; else a new one."""
+
+    detached: bool = False
+    """It is left to whichever worker is there; else only the process that makes it is to work it."""
+
+    held: bool = False
+    """It begins as paused, so that nothing works it before it is told to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -106,6 +128,17 @@ class Owner:
     engine: str
     pid: int
     alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that is known to the store, with the ids of the jobs that it holds."""
+
+    id: str
+    pid: int
+    joined_at: float
+    alive: bool
+    jobs: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +174,6 @@ class Job:
     dataset_id: str
     steps: list[Step]
     settings: Settings
-    price: Price | None
     output: Output | None
     delivered: str | None
     """The output file as it was last written (its identity on disk), ``None`` while it was not."""
@@ -160,6 +192,9 @@ class Job:
     extract: Extract | None = None
     position: Position = field(default_factory=Position)
     changes: Changes = field(default_factory=Changes)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    file: str | None = None
+    detached: bool = False
     tolerated: str | None = None
     """The error code of the last failure spike: the user has seen it, so that it pauses the job no more."""
 
@@ -175,6 +210,11 @@ class Job:
     @property
     def needs_attention(self) -> bool:
         return self.status is JobStatus.COMPLETED and self.counts.failed > 0 and not self.dismissed
+
+    @property
+    def priced(self) -> bool:
+        """Whether what its calls cost is known."""
+        return any(step.price is not None for step in self.steps)
 
     @property
     def columns(self) -> list[str]:

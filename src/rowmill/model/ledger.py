@@ -5,6 +5,7 @@ from typing import Any
 
 from rowmill.model.job import Attempt, Settings
 from rowmill.model.status import RowStatus, Verb
+from rowmill.model.usage import UNLIMITED, UsageLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,8 @@ class Claim:
     engine: str
     generation: int
     execution: int
+    models: tuple[str, ...] = ()
+    """What each step's usage is noted under."""
 
 
 @dataclass(slots=True)
@@ -104,6 +107,7 @@ class Pulse:
 
     wish: Verb | None
     settings: Settings
+    limits: UsageLimits = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)

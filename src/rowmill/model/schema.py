@@ -107,6 +107,16 @@ def parse_fields(columns: Iterable[str], required: Iterable[str], key: str | Non
     return Schema(tuple(fields.values()), match_headers([key], list(fields))[0] if key else None)
 
 
+def declared_schema(fields: Sequence[Field], key: str | None) -> Schema:
+    """The schema with these fields; ``key`` may be the name of one of them, a bit differently written. Raises
+    ``UsageError``."""
+    names = [field.name for field in fields]
+    if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
+        raise UsageError(f"The column {twice!r} is declared twice.", "Leave one out.")
+    checked = tuple(field_of(asdict(field)) for field in fields)
+    return Schema(checked, match_headers([key], names)[0] if key else None)
+
+
 @dataclass(frozen=True, slots=True)
 class Misfit:
     """Why a row does not fit: the column, a stable code, and a sentence that names the value and the column."""

@@ -85,13 +85,24 @@ class WriterFactory(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Bounds where a URL may lead that somebody else gave. ``check`` is called with every address that the URL leads on
+    to, before that is asked, and raises where it is not allowed; ``private`` says whether addresses may be asked that
+    are not of the public internet (see ``rowmill.plugins.public_socket``)."""
+
+    check: Callable[[str], None]
+    private: bool = False
+
+
 class Place(Protocol):
     """Where tables are fetched from and put to. Entry point group ``rowmill.places``, named by the URL's scheme; calls
     block and run in threads."""
 
-    def fetch(self, url: str, file: BinaryIO, tell: Callable[[int], None]) -> None:
+    def fetch(self, url: str, file: BinaryIO, tell: Callable[[int], None], guard: Guard | None = None) -> None:
         """Writes what ``url`` holds into ``file``; ``tell`` hears how many bytes have come so far, and may raise to
-        stop. Raises ``InputError`` where it cannot be read."""
+        stop. With a ``guard`` the place follows the URL only where that allows it; one that reaches nothing but the
+        servers that its own settings name has nothing to ask it. Raises ``InputError`` where it cannot be read."""
         ...
 
     def exists(self, url: str) -> bool:
@@ -165,11 +176,18 @@ class Provider(Protocol):
 
     async def complete(self, request: Request) -> Completion | Failed | RetryLater | StopJob: ...
 
+    async def check(self) -> Failed | RetryLater | StopJob | None:
+        """Asks the other side, as cheaply as can be, whether it would answer, of the model where there is one;
+        ``None``: it would. Called after ``open``."""
+        ...
+
     async def close(self) -> None: ...
 
 
 class ProviderFactory(Protocol):
     def __call__(self, model: str, config: Mapping[str, Any]) -> Provider:
-        """``model`` is what follows ``NAME/``; ``config`` holds ``base_url``, ``api_key_env`` … Raises ``UsageError``
-        where the model cannot be reached from here at all."""
+        """``model`` is what follows ``NAME/``, and is empty where only ``check`` will be called. ``config`` holds
+        ``base_url`` and ``api_key_env`` (the environment variable with the key), or for a connection its name as
+        ``connection``, ``base_url`` and ``api_key``. Raises ``UsageError`` where the model cannot be reached from here
+        at all."""
         ...

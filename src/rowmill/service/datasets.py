@@ -1,17 +1,36 @@
 """Looking at datasets: finding one, its profile, a record with its versions and results."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
+from rowmill.engine.inputs import result_columns
 from rowmill.engine.source import check_name
-from rowmill.model.errors import NotFound
+from rowmill.model.errors import NotFound, UsageError
 from rowmill.model.job import Dataset, Job, Result, Version
 from rowmill.model.profile import Profiler
+from rowmill.model.where import Where
 from rowmill.service.hashes import SeenHashes
 from rowmill.store.store import Store
 
 _PAGE = 5000
+
+
+_MOST_EXAMINED = 50_000
+"""Records that are looked at for one page: a condition that few fulfil must not keep its asker waiting."""
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """(number, values by column, results included) of some records. ``after`` is the last record that was looked at,
+    ``None`` where there are no more behind it."""
+
+    records: list[tuple[int, Values]]
+    after: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +55,14 @@ def find(store: Store, name: str) -> Job | Dataset:
         raise NotFound(f"There is neither a job nor a dataset {name!r}.", hint) from error
 
 
+def check_dataset_name(name: str) -> None:
+    """Raises ``UsageError`` where no dataset can be called ``name``: other things are, or it cannot be written."""
+    check_name(name)
+    taken = name in ("", "last", ".", "..") or name.startswith(("job_", "ds_", "-"))
+    if taken or not name.isprintable() or "/" in name:
+        raise UsageError(f"{name!r} is no name for a dataset.", "Choose another name for the dataset.")
+
+
 def profile(store: Store, dataset: Dataset) -> dict[str, object]:
     """What the columns of ``dataset`` hold; remembered until the next import changes it."""
     if kept := store.datasets.profile(dataset):
@@ -51,6 +78,46 @@ def profile(store: Store, dataset: Dataset) -> dict[str, object]:
         found = {**profiler.result(), "key": dataset.schema.key, "duplicate_keys": 0 if dataset.schema.key else None}
     store.datasets.keep_profile(dataset, found)
     return found
+
+
+def records_page(store: Store, dataset: Dataset, where: str | None, after: int, limit: int) -> RecordPage:
+    """Up to ``limit`` of the records after number ``after``, as they stand: all, or those for which ``where`` holds.
+    There may be fewer although more follow. Raises ``UsageError`` for a condition that makes no sense here."""
+    added = result_columns(store, dataset)
+    columns = [*dataset.columns, *added]
+    test = Where(where) if where is not None else None
+    if test is not None:
+        test.check(columns)
+    found: list[tuple[int, Values]] = []
+    examined = 0
+    while examined < _MOST_EXAMINED:
+        size = limit - len(found) if test is None else _PAGE
+        lines = store.datasets.records(dataset.pk, dataset.revision, after, size + 1)
+        for number, values in _with_results(store, dataset, lines[:size], columns):
+            if test is None or test.holds(values):
+                if len(found) == limit:
+                    return RecordPage(found, after)
+                found.append((number, values))
+            after = number
+        if len(lines) <= size:
+            return RecordPage(found, None)
+        if len(found) == limit:
+            break
+        examined += size
+    return RecordPage(found, after)
+
+
+def _with_results(
+    store: Store, dataset: Dataset, lines: list[tuple[int, str]], columns: list[str]
+) -> Iterator[tuple[int, Values]]:
+    """Each record with all of ``columns``, which are the dataset's and those that jobs have added."""
+    if not lines:
+        return
+    more = len(columns) > len(dataset.columns)
+    results = store.results.values(dataset.pk, lines[0][0], lines[-1][0], dataset.stamp) if more else {}
+    for number, data in lines:
+        values = results.get(number, {}) | dict(zip(dataset.columns, orjson.loads(data), strict=False))
+        yield number, {name: values.get(name) for name in columns}
 
 
 def record(store: Store, dataset: Dataset, number: int) -> Record | None:

@@ -70,6 +70,13 @@ def occupied(output: Output) -> bool:
     return place_of(output.path).exists(output.path) if is_url(output.path) else Path(output.path).exists()
 
 
+def check_free(output: Output | None) -> None:
+    """Raises ``UsageError`` where a file is where ``output`` goes that may not be replaced."""
+    if output and occupied(output):
+        hint = "Choose another file, or allow it to be replaced (--overwrite)."
+        raise UsageError(f"{output.path} exists already.", hint)
+
+
 def deliver(store: Store, job: Job, *, overwrite: bool = False) -> None:
     """Writes the job's output file if it has one. Raises ``UsageError`` where another file has taken its place, unless
     ``overwrite`` allows that; a permission given when the job was made is used up by the first time."""

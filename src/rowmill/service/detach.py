@@ -19,7 +19,7 @@ def check_detachable(step: Step) -> None:
                 "A header holds what exists only in this shell, so that the job cannot be left to another process.",
                 "Run it without --detach.",
             )
-    elif step.processor == "prompt" and step.config.get("provider") != "local":
+    elif step.processor == "prompt" and step.connection is None and step.config.get("provider") != "local":
         name = (step.config.get("provider_config") or {}).get("api_key_env") or "OPENAI_API_KEY"
         if os.environ.get(name):
             raise UsageError(

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import orjson
 
@@ -15,8 +16,9 @@ from rowmill.model.status import JobStatus, JobType
 from rowmill.model.suggest import did_you_mean, listing
 from rowmill.model.transfer import Extract
 from rowmill.service.choice import Choice, choose
-from rowmill.service.deliver import check_output, columns_of, occupied
+from rowmill.service.deliver import check_free, check_output, columns_of
 from rowmill.service.submit import Submission, same_run
+from rowmill.store.lines import new_id
 from rowmill.store.store import Store
 
 ONLY = ("succeeded", "failed", "unprocessed")
@@ -26,7 +28,9 @@ ONLY = ("succeeded", "failed", "unprocessed")
 class ExportRequest:
     """What ``rowmill export`` is asked for, word by word. ``columns`` are ``NAME`` or ``NAME=NEW NAME``."""
 
-    output: str
+    output: str | None
+    """A path, a URL, ``-`` for stdout, or ``None`` for a download."""
+
     format: str | None = None
     only: str | None = None
     columns: tuple[str, ...] = ()
@@ -35,28 +39,59 @@ class ExportRequest:
     where: str | None = None
     overwrite: bool = False
     new: bool = False
+    detach: bool = False
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Columns and their names in the file, instead of ``columns``."""
+
+    name: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    held: bool = False
+
+
+_STEERING = ("output", "new", "detach", "name", "metadata", "id", "held")
+"""What another export may be asked for and still be the same."""
 
 
 def submit_export(store: Store, source: Job | Dataset, request: ExportRequest) -> Submission:
     """Makes the export job of a job's rows or a dataset's records as they stand now, or finds the same one that has not
     ended. Raises ``UsageError`` for whatever cannot work; nothing is left behind then."""
-    output = check_output(request.output, request.format, "csv", overwrite=request.overwrite)
+    file = new_id("file") if request.output is None else None
+    output = _download(store, file, request) if file else _output(request)
     identity = _identity(source, request, output)
     known = None if request.new else same_run(store, identity)
     if known and known.status is not JobStatus.COMPLETED:
         return Submission(known, found=True)
-    if occupied(output):
-        raise UsageError(f"{output.path} exists already.", "Choose another file, or add --overwrite.")
+    check_free(output)
     make = _of_job if isinstance(source, Job) else _of_dataset
     draft = make(store, source, request, output, identity)  # type: ignore[arg-type]
+    told = {"metadata": request.metadata, "id": request.id, "detached": request.detach, "held": request.held}
+    draft = replace(draft, name=request.name or draft.name, file=file, **told)  # type: ignore[arg-type]
     pk = store.control.submit(draft, store.clock())
     return Submission(store.browse.job(pk), found=False)
+
+
+def _output(request: ExportRequest) -> Output:
+    return check_output(request.output or "", request.format, "csv", overwrite=request.overwrite)
+
+
+def _download(store: Store, file: str, request: ExportRequest) -> Output:
+    """The output of an export whose file is to be downloaded as ``file``."""
+    store.uploads.mkdir(parents=True, exist_ok=True)
+    return check_output(str(store.uploads / file), request.format or "csv", "csv", overwrite=True)
+
+
+def job_extract(store: Store, job: Job, only: str | None, *, safe_cells: bool) -> Extract:
+    """All columns of the rows of ``job`` that are ``only`` so, as they stand now. Raises ``UsageError`` where a job of
+    its type has no such rows."""
+    columns = [(name, name) for name in _columns(store, job, only)]
+    return Extract(columns, job.pk, job.id, job.seq, only, safe_cells)
 
 
 def _of_job(store: Store, job: Job, request: ExportRequest, output: Output, identity: str) -> JobDraft:
     if request.rows or request.where:
         raise UsageError("--rows and --where choose records of a dataset.", "Choose a job's rows by --only.")
-    dataset = store.datasets.get(job.dataset)
+    known = _columns(store, job, request.only)
     counts = job.counts
     rows = {
         None: counts.total,
@@ -64,19 +99,23 @@ def _of_job(store: Store, job: Job, request: ExportRequest, output: Output, iden
         "failed": counts.failed,
         "unprocessed": counts.unprocessed,
     }[request.only]
+    extract = Extract(_chosen(request, known), job.pk, job.id, job.seq, request.only, _safe(request, output))
+    return _draft(job.name, store.datasets.get(job.dataset), identity, output, extract, rows=rows)
+
+
+def _columns(store: Store, job: Job, only: str | None) -> list[str]:
+    """The columns of the file with the rows of ``job`` that are ``only`` so. Raises ``UsageError``."""
     match job.type:
         case JobType.EXPORT:
             raise UsageError(f"{job.id} is an export itself.", "Export the job or dataset that it was made from.")
-        case JobType.IMPORT if request.only != "failed":
-            hint = f"Export those that failed by --only failed, or the dataset: rowmill export {dataset.id}"
+        case JobType.IMPORT if only != "failed":
+            hint = f"Export those that failed by --only failed, or the dataset: rowmill export {job.dataset_id}"
             raise UsageError(f"The rows that {job.id} brought in are in its dataset.", hint)
         case JobType.IMPORT:
-            known = [*_header(store, job), ROW_COLUMN, ERROR_COLUMN]
-            known += [REST] if store.browse.any_code(job.pk, "malformed") else []
-        case _:
-            known = columns_of(dataset.columns, job.columns, overwrite=True)
-    extract = Extract(_chosen(request.columns, known), job.pk, job.id, job.seq, request.only, _safe(request, output))
-    return _draft(job.name, dataset, identity, output, extract, rows=rows)
+            rest = [REST] if store.browse.any_code(job.pk, "malformed") else []
+            return [*_header(store, job), ROW_COLUMN, ERROR_COLUMN, *rest]
+        case JobType.ENRICHMENT:
+            return columns_of(store.datasets.get(job.dataset).columns, job.columns, overwrite=True)
 
 
 def _header(store: Store, job: Job) -> list[str]:
@@ -89,7 +128,7 @@ def _of_dataset(store: Store, dataset: Dataset, request: ExportRequest, output: 
         raise UsageError("--only chooses rows of a job.", "Choose a dataset's records by --rows or --where.")
     selection = choose(store, dataset, Choice(request.rows, request.where), [])
     known = [*dataset.columns, *result_columns(store, dataset)]
-    extract = Extract(_chosen(request.columns, known), safe_cells=_safe(request, output))
+    extract = Extract(_chosen(request, known), safe_cells=_safe(request, output))
     if not selection:
         return _draft(dataset.name, dataset, identity, output, extract, rows=0)
     return _draft(dataset.name, dataset, identity, output, extract, selection=selection)
@@ -115,11 +154,13 @@ def _safe(request: ExportRequest, output: Output) -> bool:
     return output.format == "xlsx" if request.safe_cells is None else request.safe_cells
 
 
-def _chosen(columns: Sequence[str], known: Sequence[str]) -> list[tuple[str, str]]:
-    """(source column, name in the file) for each ``NAME`` or ``NAME=NEW NAME``. Raises ``UsageError``."""
-    if not columns:
+def _chosen(request: ExportRequest, known: Sequence[str]) -> list[tuple[str, str]]:
+    """(source column, name in the file) of each column that is asked for. Raises ``UsageError``."""
+    if not request.columns and not request.pairs:
         return [(name, name) for name in known]
-    chosen = [_pair(text, known) for text in columns]
+    chosen = [_pair(text, known) for text in request.columns] or list(request.pairs)
+    if unknown := next((name for name, _ in chosen if name not in known), None):
+        raise _no_column(unknown, known)
     names = [name for _, name in chosen]
     if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
         raise UsageError(f"The file would have two columns {twice!r}.", "Rename one: -c 'NAME=NEW NAME'")
@@ -131,15 +172,17 @@ def _pair(text: str, known: Sequence[str]) -> tuple[str, str]:
         return text, text
     name, equals, new = (part.strip() for part in text.partition("="))
     if name not in known:
-        hint = f"{did_you_mean(name, known)} The columns are: {listing(known)}.".strip()
-        raise UsageError(f"There is no column {name!r}.", hint)
+        raise _no_column(name, known)
     if equals and not new:
         raise UsageError(f"{text!r} gives the column no new name.", "Write -c 'NAME=NEW NAME'.")
     return name, new or name
 
 
+def _no_column(name: str, known: Sequence[str]) -> UsageError:
+    hint = f"{did_you_mean(name, known)} The columns are: {listing(known)}.".strip()
+    return UsageError(f"There is no column {name!r}.", hint)
+
+
 def _identity(source: Job | Dataset, request: ExportRequest, output: Output) -> str:
-    given = asdict(request)
-    for steering in ("new", "output"):
-        del given[steering]
+    given = {name: value for name, value in asdict(request).items() if name not in _STEERING}
     return hashlib.sha256(orjson.dumps(["export", source.id, given, output.path])).hexdigest()

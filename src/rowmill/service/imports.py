@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -17,9 +18,11 @@ from rowmill.model.columns import split_column
 from rowmill.model.errors import InputError, UsageError
 from rowmill.model.headers import check_present, match_headers
 from rowmill.model.job import Dataset, JobDraft, Settings
-from rowmill.model.schema import TYPES, Schema, parse_fields
+from rowmill.model.schema import TYPES, Field, Schema, declared_schema, parse_fields
 from rowmill.model.status import JobStatus, JobType
 from rowmill.model.transfer import Source
+from rowmill.plugins.contracts import Guard
+from rowmill.service.datasets import check_dataset_name
 from rowmill.service.submit import Submission, same_run
 from rowmill.store.lines import new_id
 from rowmill.store.store import Store
@@ -30,6 +33,8 @@ class ImportRequest:
     """What ``rowmill import`` is asked for, word by word. ``columns`` are ``NAME: TYPE``."""
 
     input: str
+    """A path, a URL, or ``-`` for stdin."""
+
     format: str | None = None
     dataset: str | None = None
     key: str | None = None
@@ -37,6 +42,25 @@ class ImportRequest:
     required: tuple[str, ...] = ()
     name: str | None = None
     new: bool = False
+    detach: bool = False
+    input_name: str | None = None
+    """What messages call the input, where that is not its path."""
+
+    sha256: str | None = None
+    """Of the input, where it is known."""
+
+    fields: tuple[Field, ...] | None = None
+    """What the columns hold, instead of ``columns`` and ``required``."""
+
+    guard: Guard | None = None
+    """Where a URL may lead, where it may not lead anywhere."""
+
+    file: str | None = None
+    """The id of the upload that the input is."""
+
+    metadata: dict[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    held: bool = False
 
 
 @dataclass(slots=True)
@@ -79,6 +103,11 @@ def submit_import(store: Store, request: ImportRequest, tell: Tell = lambda size
             settings=Settings(),
             identity=identity,
             source=ready.source,
+            metadata=request.metadata,
+            file=request.file,
+            id=request.id,
+            detached=request.detach,
+            held=request.held,
         )
         pk = store.control.submit_import(draft, ready.name, ready.given, store.clock())
         ready.taken = True
@@ -89,7 +118,7 @@ def submit_import(store: Store, request: ImportRequest, tell: Tell = lambda size
 def prepared(store: Store, request: ImportRequest, tell: Tell) -> Iterator[Prepared]:
     """Opens the request's file, fetched first where it is no path. Raises ``UsageError``."""
     name = _dataset_name(request)
-    given = parse_fields(request.columns, request.required, request.key)
+    given = _given(request)
     dataset = store.datasets.named(name)
     if dataset:
         given = _typed_as_known(given, request, dataset.schema)
@@ -97,11 +126,11 @@ def prepared(store: Store, request: ImportRequest, tell: Tell) -> Iterator[Prepa
     _check_key(dataset, schema)
     elsewhere = request.input == "-" or is_url(request.input)
     format_ = request.format or (suffix_format(request.input, "readers") if request.input != "-" else None)
-    path = _fetched(store, request.input, tell) if elsewhere else request.input
+    path = _fetched(store, request, tell) if elsewhere else request.input
     ready = None
     try:
-        with open_source(path, format_, guess=elsewhere) as opened:
-            shown_name = shown(request.input)
+        with open_source(path, format_, guess=elsewhere, sha256=request.sha256) as opened:
+            shown_name = request.input_name or shown(request.input)
             opened.name = shown_name
             _check_header(opened, given, schema, dataset)
             source = Source(os.path.abspath(path), opened.format, shown_name, opened.content_hash, elsewhere)  # noqa: PTH100 - resolves no links
@@ -119,17 +148,24 @@ def _dataset_name(request: ImportRequest) -> str:
             raise UsageError("Standard input has no name.", "Name the dataset: --dataset NAME")
         path = urlsplit(request.input).path if request.input.startswith(("http://", "https://")) else request.input
         check_name(path)
-        name = PurePosixPath(path).stem
+        name = PurePosixPath(request.input_name or path).stem
     else:
         name = request.dataset.strip()
-    check_name(name)
-    if not name.isprintable() or not name or name == "last" or name.startswith(("job_", "ds_", "-")) or "/" in name:
-        raise UsageError(f"{name!r} is no name for a dataset.", "Choose another: --dataset NAME")
+    check_dataset_name(name)
     return name
+
+
+def _given(request: ImportRequest) -> Schema:
+    """What the request says of the schema."""
+    if request.fields is not None:
+        return declared_schema(request.fields, request.key)
+    return parse_fields(request.columns, request.required, request.key)
 
 
 def _typed_as_known(given: Schema, request: ImportRequest, known: Schema) -> Schema:
     """A column that is only said to be required keeps the type that it has."""
+    if request.fields is not None:
+        return given
     declared = {split_column(text, TYPES)[0] for text in request.columns}
     types = {field.name: field for field in known.fields}
     spelled = match_headers([field.name for field in given.fields], known.names)
@@ -163,13 +199,13 @@ def _check_header(opened: OpenSource, given: Schema, schema: Schema, dataset: Da
         raise InputError(f"{opened.name} has a header and no rows.", "Give a file with at least one row.")
 
 
-def _fetched(store: Store, location: str, tell: Tell) -> str:
+def _fetched(store: Store, request: ImportRequest, tell: Tell) -> str:
     """The path of Rowmill's own copy of what is no path."""
     store.files.mkdir(parents=True, exist_ok=True)
     place = store.files / new_id("in")
     try:
         with place.open("wb") as file:
-            put_aside(location, file, tell)
+            put_aside(request.input, file, tell, request.guard)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:

@@ -4,9 +4,10 @@ from decimal import Decimal
 
 from rowmill.model.budget import Price, nano
 from rowmill.model.job import Step
+from rowmill.store.store import Store
 
 
-def price_of(step: Step) -> Price | None:
+def price_of(store: Store, step: Step) -> Price | None:
     """The price of the step's model today, in nano-dollars; ``None`` where it is not known.
 
     An embedded model costs nothing. Behind another base URL the list applies only where it knows that host.
@@ -16,7 +17,8 @@ def price_of(step: Step) -> Price | None:
     provider, model = step.config["provider"], step.config["model"]
     if provider == "local":
         return Price(0, 0)
-    base_url = (step.config.get("provider_config") or {}).get("base_url")
+    connection = store.connections.named(step.connection) if step.connection else None
+    base_url = connection.base_url if connection else (step.config.get("provider_config") or {}).get("base_url")
     return _listed(model, provider, base_url)
 
 

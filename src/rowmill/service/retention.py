@@ -1,13 +1,14 @@
 """Removing jobs and datasets, and giving their space back."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rowmill.engine.leftovers import sweep
 from rowmill.model.errors import UsageError
 from rowmill.model.job import Dataset, Job
-from rowmill.model.status import JobStatus
+from rowmill.model.status import JobStatus, JobType
+from rowmill.service.files import path_of, prune_files, size_of_files, sweep_unfinished
 from rowmill.store.store import Store
 
 _OVER = (JobStatus.COMPLETED, JobStatus.CANCELLED)
@@ -16,19 +17,23 @@ _FINISHED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 @dataclass(slots=True)
 class Pruned:
-    """What was removed: the ids of jobs, of those kept with the reason, and how many bytes the store is smaller."""
+    """What was removed: the ids of jobs, of those kept with the reason, the ids of uploads, and by how many bytes the
+    store is smaller."""
 
     jobs: list[str]
     kept: dict[str, str]
+    files: list[str] = field(default_factory=list)
     bytes: int = 0
 
 
 def delete_job(store: Store, job: Job) -> int:
-    """Removes ``job`` and what it left on its way; returns how many results its dataset loses. Raises ``UsageError``
-    where something needs it."""
+    """Removes ``job``, its download, and what it left on its way; returns how many results its dataset loses. Raises
+    ``UsageError`` where something needs it."""
     results = store.results.count(job.pk)
     store.control.delete(job.pk, store.clock())
     sweep(store, job)
+    if job.type is JobType.EXPORT and job.file:
+        path_of(store, job.file).unlink(missing_ok=True)
     store.purge()
     store.database.shrink()
     return results
@@ -37,16 +42,18 @@ def delete_job(store: Store, job: Job) -> int:
 def delete_dataset(store: Store, dataset: Dataset, *, with_jobs: bool = False) -> list[str]:
     """Removes ``dataset`` with its imports and exports, and its enrichments if ``with_jobs``; returns their ids. Raises
     ``UsageError`` where another job needs it."""
-    gone = store.control.delete_dataset(dataset.pk, with_jobs=with_jobs)
+    gone = store.control.delete_dataset(dataset.pk, store.clock(), with_jobs=with_jobs)
+    sweep_unfinished(store)
     store.purge()
     store.database.shrink()
     return gone
 
 
 def prune(store: Store, seconds: float | None) -> Pruned:
-    """Removes jobs that ended longer than ``seconds`` ago, and what deleted jobs and killed processes left behind."""
+    """Removes jobs that ended longer than ``seconds`` ago, uploads as old that none needs, and what deleted jobs and
+    killed processes left behind."""
     pruned = Pruned([], {})
-    before = store.database.size()
+    before = _size(store)
     if seconds is not None:
         for job in _ended_before(store, store.clock() - seconds):
             if kept := _reason_to_keep(store, job):
@@ -54,11 +61,18 @@ def prune(store: Store, seconds: float | None) -> Pruned:
             else:
                 sweep(store, job)
                 pruned.jobs.append(job.id)
+        pruned.files = prune_files(store, store.clock() - seconds)
     store.purge()
     store.database.shrink()
     _sweep_files(store)
-    pruned.bytes = max(before - store.database.size(), 0)
+    sweep_unfinished(store)
+    pruned.bytes = max(before - _size(store), 0)
     return pruned
+
+
+def _size(store: Store) -> int:
+    """Bytes on disk of the database, uploads and downloads."""
+    return store.database.size() + size_of_files(store)
 
 
 def _reason_to_keep(store: Store, job: Job) -> str | None:

@@ -11,17 +11,21 @@ from rowmill.plugins.registry import load, names
 from rowmill.service.request import RunRequest
 
 DEFAULT_COLUMN = "result"
+TEXT = {"type": "string"}
 _EMBEDDED = ("threads", "context")
 """Settings of the embedded model's runtime, not of an answer."""
 
 
 def step_of(request: RunRequest) -> Step:
     """The one step that the request describes. Raises ``UsageError``."""
-    columns = parse_columns(request.columns) or (Column(DEFAULT_COLUMN, _any_schema(request), typed=False),)
+    columns = _columns(request)
     outputs = {column.name: column.schema for column in columns}
     given = [name for name, value in (("--processor", request.processor), ("--url", request.url)) if value]
     if given and (request.prompt or request.model or len(given) > 1):
         raise UsageError(f"{given[0]} does without --prompt, --model and others of its kind.", "Choose one of them.")
+    if request.connection and (given or request.base_url or request.api_key_env):
+        hint = "Leave --base-url, --api-key-env, --processor and --url out."
+        raise UsageError("A connection says by itself where a model is and with which key.", hint)
     if request.processor:
         config = {"function": request.processor, "path": list(request.processor_path)}
         return Step("python", "python", config, outputs)
@@ -36,17 +40,20 @@ def step_of(request: RunRequest) -> Step:
         "system": request.system,
         "provider": provider,
         "model": _absolute(provider, model),
-        "provider_config": {
-            "base_url": request.base_url,
-            "api_key_env": request.api_key_env,
-            **own,
-        },
+        "provider_config": {**_reached_by(request), **own},
         "settings": {key: value for key, value in request.model_settings.items() if key not in own},
         "structured": len(columns) > 1 or any(column.typed for column in columns),
     }
     texts = [text for text in (request.prompt, request.system) if text]
     inputs = list(dict.fromkeys(name for text in texts for name in Template(text).variables))
     return Step("prompt", "prompt", prompt, outputs, inputs)
+
+
+def _reached_by(request: RunRequest) -> dict[str, Any]:
+    """A connection by its name alone: what it holds may change, and a job never stores a key."""
+    if request.connection:
+        return {"connection": request.connection}
+    return {"base_url": request.base_url, "api_key_env": request.api_key_env}
 
 
 def _http_step(request: RunRequest, outputs: dict[str, dict[str, Any]]) -> Step:
@@ -68,7 +75,7 @@ def split_model(model: str | None) -> tuple[str, str]:
     if not model:
         raise UsageError(
             "There is no model.",
-            "Give --model or set ROWMILL_MODEL: "
+            "Name one (--model, or model in the step) or set ROWMILL_MODEL: "
             + ", ".join(f"{p}/NAME" for p in providers if p != "local")
             + ", or local/smollm2 (embedded: small and weak, but free).",
         )
@@ -81,8 +88,14 @@ def split_model(model: str | None) -> tuple[str, str]:
     return provider, name
 
 
+def _columns(request: RunRequest) -> tuple[Column, ...]:
+    if request.outputs:
+        return tuple(Column(name, schema, schema != TEXT) for name, schema in request.outputs.items())
+    return parse_columns(request.columns) or (Column(DEFAULT_COLUMN, _any_schema(request), typed=False),)
+
+
 def _any_schema(request: RunRequest) -> dict[str, Any]:
-    return {} if request.processor or request.url else {"type": "string"}
+    return {} if request.processor or request.url else TEXT
 
 
 def _absolute(provider: str, model: str) -> str:

@@ -1,15 +1,24 @@
 """Jobs and rows as the objects that every interface shows: ``--json`` here, the HTTP API later."""
 
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from rowmill.model.budget import dollars
-from rowmill.model.job import Attempt, Dataset, Execution, Job, Row
+from rowmill.model.filenames import download_name
+from rowmill.model.job import Attempt, Dataset, Execution, Job, Row, Step
 from rowmill.model.progress import eta, rate
 from rowmill.model.status import JobStatus, JobType
 from rowmill.service.datasets import Record
+from rowmill.store.files import StoredFile
 from rowmill.store.store import Store
+
+HIDDEN = "[hidden]"
+_SECRET = re.compile(r"auth|cookie|key|password|secret|token", re.I)
+"""Names of headers and of query parameters that may hold a secret."""
+
+_QUERY_VALUE = re.compile(r"([?&][^=&#]*)=[^&#]*")
 
 
 def job_view(job: Job, now: float, executions: list[Execution] | None = None) -> dict[str, Any]:
@@ -40,7 +49,7 @@ def job_view(job: Job, now: float, executions: list[Execution] | None = None) ->
         "eta_seconds": eta(counts.unprocessed, pace) if job.pace else None,
         "tokens_in": job.tokens_in,
         "tokens_out": job.tokens_out,
-        "cost_usd": dollars(job.cost) if job.price else None,
+        "cost_usd": dollars(job.cost) if job.priced else None,
         **(asdict(job.changes) if job.type is JobType.IMPORT else {}),
         "concurrency": job.settings.concurrency,
         "settings": _settings(job),
@@ -49,11 +58,12 @@ def job_view(job: Job, now: float, executions: list[Execution] | None = None) ->
         "finished_at": moment(job.finished_at),
         "duration_seconds": round(_worked(job, now), 3),
         "dataset": job.dataset_id,
-        "steps": [asdict(step) for step in job.steps],
+        "steps": [_step(step) for step in job.steps],
         "source": {"file": job.source.name, "format": job.source.format} if job.source else None,
         "extract": _extract(job),
-        "output": asdict(job.output) if job.output else None,
-        "metadata": {},
+        "output": _output(job),
+        "file": _file(job),
+        "metadata": job.metadata,
     }
     if executions is not None:
         view["executions"] = [
@@ -89,6 +99,11 @@ def dataset_view(dataset: Dataset) -> dict[str, Any]:
         "revision": dataset.revision,
         "created_at": moment(dataset.created_at),
     }
+
+
+def file_view(file: StoredFile) -> dict[str, Any]:
+    """An upload or a download as JSON knows it."""
+    return {**asdict(file), "created_at": moment(file.created_at)}
 
 
 def record_view(store: Store, dataset: Dataset, record: Record) -> dict[str, Any]:
@@ -132,12 +147,46 @@ def moment(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _step(step: Step) -> dict[str, Any]:
+    """``step`` with its price in dollars per million tokens, without directories of this machine, and without what
+    was written out as a secret in a header of an HTTP request or behind its address."""
+    view = asdict(step)
+    if step.price:
+        view["price"] = {"input": dollars(step.price.tokens_in), "output": dollars(step.price.tokens_out)}
+    if step.processor == "python":
+        view["config"] = {name: value for name, value in step.config.items() if name != "path"}
+    if step.processor == "http":
+        headers = {
+            name: value if "${" in value or not _SECRET.search(name) else HIDDEN
+            for name, value in step.config.get("headers", {}).items()
+        }
+        url = _QUERY_VALUE.sub(lambda found: found[0] if not _SECRET.search(found[1]) else f"{found[1]}={HIDDEN}",
+                               step.config["url"])  # fmt: skip
+        view["config"] = {**step.config, "headers": headers, "url": url}
+    return view
+
+
 def _extract(job: Job) -> dict[str, Any] | None:
     extract = job.extract
     if extract is None:
         return None
     columns = [{"column": column, "as": name} for column, name in extract.columns]
     return {"job": extract.origin_id, "only": extract.only, "columns": columns, "safe_cells": extract.safe_cells}
+
+
+def _file(job: Job) -> str | None:
+    """The upload or download; a cancelled export makes none."""
+    return None if job.type is JobType.EXPORT and job.status is JobStatus.CANCELLED else job.file
+
+
+def _output(job: Job) -> dict[str, Any] | None:
+    """Where the file goes; a download has a name and no place."""
+    if job.output is None:
+        return None
+    if job.type is JobType.EXPORT and job.file:
+        name = download_name(job.name, job.output.format)
+        return {"path": name, "format": job.output.format, "overwrite": False}
+    return asdict(job.output)
 
 
 def _attempt(attempt: Attempt, *, priced: bool) -> dict[str, Any]:

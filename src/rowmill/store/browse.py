@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from rowmill.model.errors import NotFound, UsageError
-from rowmill.model.job import Attempt, Execution, Job, Row
+from rowmill.model.job import Attempt, Engine, Execution, Job, Row
 from rowmill.model.status import JobStatus, JobType, RowStatus
 from rowmill.model.transfer import IMPORTABLE_TO, Span
 from rowmill.store.database import Database
@@ -52,6 +52,11 @@ class Browse:
             raise NotFound(f"There is no job {name!r}.", "List them with `rowmill jobs`.")
         return job_of(lines[0], self._database)
 
+    def job_by_id(self, id_: str) -> Job | None:
+        """The job of this very id."""
+        lines = self._database.read(f"{JOB_SQL} WHERE j.id = ?", (id_,))
+        return job_of(lines[0], self._database) if lines else None
+
     def same_job(self, identity: str) -> Job | None:
         """The newest job that is the same run, unless it was cancelled."""
         sql = f"{JOB_SQL} WHERE j.identity = ? AND j.status <> 'cancelled' ORDER BY j.pk DESC LIMIT 1"
@@ -68,6 +73,23 @@ class Browse:
             (before, status, type_, limit),
         )
         return [job_of(line, self._database) for line in lines]
+
+    def how_many(self) -> list[tuple[JobType, JobStatus, int]]:
+        """How many jobs there are of each type and status."""
+        lines = self._database.read("SELECT type, status, count(*) FROM jobs GROUP BY type, status")
+        return [(JobType(type_), JobStatus(status), count) for type_, status, count in lines]
+
+    def engines(self) -> list[Engine]:
+        """The engines that are known, living ones and those whose end nobody has noted yet."""
+        lines = self._database.read(
+            """SELECT e.id, e.pid, e.joined_at, j.id FROM engines e LEFT JOIN claims c ON c.engine = e.id
+               LEFT JOIN jobs j ON j.pk = c.job ORDER BY e.joined_at, e.id, j.pk"""
+        )
+        found: dict[str, Engine] = {}
+        for id_, pid, joined_at, job in lines:
+            known = found.setdefault(id_, Engine(id_, pid, joined_at, self._database.alive(id_), []))
+            known.jobs.extend([job] if job else [])
+        return list(found.values())
 
     def executions(self, job: int) -> list[Execution]:
         lines = self._database.read(

@@ -7,6 +7,8 @@ The slots that it occupied are exactly the calls that may have been made and wer
 from rowmill.model.retry import LAST_CRASH
 from rowmill.model.status import JobStatus, Verb, target
 from rowmill.store.database import Database, Transaction
+from rowmill.store.events import note_status
+from rowmill.store.files import drop_downloads
 from rowmill.store.publish import publish
 
 
@@ -97,7 +99,9 @@ def _obey_wish(tx: Transaction, job: int, now: float) -> Verb | None:
             (target(JobStatus.RUNNING, verb), now, job, verb.value),
         )
         if obeyed:
+            note_status(tx, job, now)
             if verb is Verb.CANCEL:
                 publish(tx, job)
+                drop_downloads(tx, "pk", job)
             return verb
     return None

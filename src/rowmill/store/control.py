@@ -5,6 +5,7 @@ A job that a living engine holds gets a wish, which the engine obeys; any other 
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from rowmill.model.errors import Busy, UsageError
 from rowmill.model.job import JobDraft, Settings
@@ -14,10 +15,15 @@ from rowmill.model.transfer import IMPORTABLE_TO
 from rowmill.store.burial import bury, bury_claim
 from rowmill.store.database import Database, Transaction
 from rowmill.store.datasets import found_or_made, keep_schema, reserve
+from rowmill.store.events import note, note_status
+from rowmill.store.files import attach, drop_downloads
 from rowmill.store.ledger import reopen
-from rowmill.store.lines import dump, new_id, placeholders, refuse, settings_of, spec_of
+from rowmill.store.lines import dump, dump_or_none, new_id, placeholders, refuse, settings_of, spec_of
 from rowmill.store.publish import publish
 from rowmill.store.selection import select_left, select_ranges
+
+_REASON = "CASE WHEN ? = 'user' THEN 'user' ELSE coalesce({}, ?) END"
+"""A user's own reason to pause takes the place of the engine's: then the job does not go on by itself."""
 
 
 class Control:
@@ -51,12 +57,14 @@ class Control:
         bury(self._database, job, now)
         with self._database.transaction() as tx:
             wished = tx.change(
-                """UPDATE jobs SET wish = coalesce(wish, 'pause'), wish_reason = coalesce(wish_reason, ?)
-                   WHERE pk = ? AND status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk)""",
-                (reason, job),
+                f"""UPDATE jobs SET wish = coalesce(wish, 'pause'), wish_reason = {_REASON.format("wish_reason")}
+                    WHERE pk = ? AND status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk)""",  # noqa: S608
+                (reason, reason, job),
             )
             if not wished:
-                self._move(tx, job, Verb.PAUSE, "pause_reason = coalesce(pause_reason, ?)", (reason,))
+                changes = f"pause_reason = {_REASON.format('pause_reason')}"
+                self._move(tx, job, Verb.PAUSE, changes, (reason, reason))
+                note_status(tx, job, now)
 
     def cancel(self, job: int, now: float) -> None:
         if bury(self._database, job, now) is Verb.CANCEL:
@@ -71,10 +79,13 @@ class Control:
                 self._move(
                     tx, job, Verb.CANCEL, "wish = NULL, pause_reason = NULL, error = NULL, finished_at = ?", (now,)
                 )
+                note_status(tx, job, now)
                 publish(tx, job)
+                drop_downloads(tx, "pk", job)
 
-    def resume(self, job: int, now: float) -> None:
-        """Takes a pause back that is still being obeyed, or lets the job go on when an engine claims it.
+    def resume(self, job: int, now: float, *, detached: bool = False) -> None:
+        """Takes a pause back that is still being obeyed, or lets the job go on when an engine claims it: any worker's
+        if ``detached``, else the caller's own.
 
         Raises ``Busy`` where a living engine works it already, or is about to cancel it.
         """
@@ -83,7 +94,9 @@ class Control:
             if tx.change("UPDATE jobs SET wish = NULL, wish_reason = NULL WHERE pk = ? AND wish = 'pause'", (job,)):
                 return
             self._refuse_held(tx, job)
-            self._move(tx, job, Verb.RESUME, "pause_reason = NULL, error = NULL, finished_at = NULL", ())
+            changes = "pause_reason = NULL, error = NULL, finished_at = NULL, detached = ?"
+            self._move(tx, job, Verb.RESUME, changes, (int(detached),))
+            note_status(tx, job, now)
 
     def retry(
         self,
@@ -93,9 +106,10 @@ class Control:
         failed_only: bool = False,
         codes: Sequence[str] = (),
         ranges: Sequence[tuple[int, int]] = (),
+        detached: bool = False,
     ) -> int:
         """Takes failed rows back to pending, all or those with one of ``codes`` and in one of ``ranges``; returns how
-        many. Raises ``UsageError`` where a completed job has no such row."""
+        many. Who works them then is as for ``resume``. Raises ``UsageError`` where a completed job has no such row."""
         bury(self._database, job, now)
         with self._database.transaction() as tx:
             self._refuse_held(tx, job)
@@ -109,12 +123,13 @@ class Control:
                 job,
                 Verb.RETRY,
                 """pause_reason = NULL, error = NULL, finished_at = NULL, dismissed = 0, seq = seq + 1,
-                   failed = failed - ?, touched_only = ?, tolerated = NULL""",
-                (len(numbers), int(failed_only)),
+                   failed = failed - ?, touched_only = ?, tolerated = NULL, detached = ?""",
+                (len(numbers), int(failed_only), int(detached)),
             )
             seq, generation = tx.execute("SELECT seq, generation FROM jobs WHERE pk = ?", (job,))[0]
             reopen(tx, job, seq, generation, numbers)
             _reserve_again(tx, job)
+            note_status(tx, job, now)
         return len(numbers)
 
     def dismiss(self, job: int) -> None:
@@ -131,6 +146,15 @@ class Control:
             for (generation,) in tx.execute("SELECT generation FROM claims WHERE job = ?", (job,)):
                 bury_claim(tx, job, generation, now)
 
+    def let_go(self, job: int, engine: str, now: float) -> bool:
+        """Takes the job from ``engine``, which lives but has lost track of it, so that it counts as interrupted;
+        ``False`` where that does not hold it."""
+        with self._database.transaction() as tx:
+            held = tx.execute("SELECT generation FROM claims WHERE job = ? AND engine = ?", (job, engine))
+            for (generation,) in held:
+                bury_claim(tx, job, generation, now)
+        return bool(held)
+
     def steer(self, job: int, **changes: object) -> Settings:
         """Changes settings by name; a running engine follows within a moment."""
         with self._database.transaction() as tx:
@@ -139,10 +163,35 @@ class Control:
             tx.execute("UPDATE jobs SET settings = ? WHERE pk = ?", (dump(settings), job))
         return settings
 
-    def delivered(self, job: int, stamp: str) -> None:
-        """Notes the output file as it is about to be put in place."""
+    def describe(self, job: int, *, name: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+        """Changes what people call the job, or their notes to it."""
         with self._database.transaction() as tx:
-            tx.execute("UPDATE jobs SET delivered = ? WHERE pk = ?", (stamp, job))
+            tx.execute(
+                "UPDATE jobs SET name = coalesce(?, name), metadata = coalesce(?, metadata) WHERE pk = ?",
+                (name, dump_or_none(metadata), job),
+            )
+
+    def go_on(self, job: int, reason: PauseReason, now: float) -> bool:
+        """Lets a detached job that is paused for ``reason`` wait for a worker again; ``False`` where it is another."""
+        with self._database.transaction() as tx:
+            moved = tx.change(
+                """UPDATE jobs SET status = ?, pause_reason = NULL, error = NULL
+                   WHERE pk = ? AND status = 'paused' AND pause_reason = ? AND detached = 1""",
+                (target(JobStatus.PAUSED, Verb.RESUME), job, reason),
+            )
+            if moved:
+                note_status(tx, job, now)
+        return bool(moved)
+
+    def held_up(self, reason: PauseReason) -> list[int]:
+        """The numbers of detached jobs that are paused for ``reason``, the oldest first."""
+        sql = "SELECT pk FROM jobs WHERE status = 'paused' AND detached = 1 AND pause_reason = ? ORDER BY pk"
+        return [pk for (pk,) in self._database.read(sql, (reason,))]
+
+    def delivered(self, job: int, stamp: str) -> None:
+        """Notes the output file as it is about to be put in place, so that none is missing any more."""
+        with self._database.transaction() as tx:
+            tx.execute("UPDATE jobs SET delivered = ?, error = NULL WHERE pk = ?", (stamp, job))
 
     def delete(self, job: int, now: float) -> None:
         """Removes the job; ``purge`` removes its rows' outcomes, and its dataset where nothing else needs that. What an
@@ -152,12 +201,14 @@ class Control:
             self._refuse_held(tx, job)
             _refuse_needed(tx, job)
             publish(tx, job)
+            note(tx, "job.deleted", job, now)
+            drop_downloads(tx, "pk", job)
             legal = sources(Verb.DELETE)
             where = f"DELETE FROM jobs WHERE pk = ? AND status IN ({placeholders(len(legal))})"  # noqa: S608
             if not tx.change(where, (job, *legal)):
                 raise refuse(tx, job, Verb.DELETE)
 
-    def delete_dataset(self, dataset: int, *, with_jobs: bool = False) -> list[str]:
+    def delete_dataset(self, dataset: int, now: float, *, with_jobs: bool = False) -> list[str]:
         """Removes the dataset with its imports and exports, and its enrichments if ``with_jobs``, which must all have
         ended; returns their ids. Raises ``UsageError`` where another job needs it. ``purge`` removes its records."""
         ended = (JobStatus.COMPLETED.value, JobStatus.CANCELLED.value)
@@ -174,7 +225,10 @@ class Control:
                 hint = "Delete that first, or delete the dataset --with-jobs."
                 if status not in ended:
                     hint = f"Let it end, or cancel it first: rowmill cancel {id_}"
-                raise UsageError(f"The dataset is needed by the {type_} {id_}{more} ({status}).", hint)
+                raise Busy(f"The dataset is needed by the {type_} {id_}{more} ({status}).", hint)
+            for (pk,) in tx.execute("SELECT pk FROM jobs WHERE dataset = ?", (dataset,)):
+                note(tx, "job.deleted", pk, now)
+            drop_downloads(tx, "dataset", dataset)
             gone = [id_ for (id_,) in tx.execute("DELETE FROM jobs WHERE dataset = ? RETURNING id", (dataset,))]
             tx.execute("DELETE FROM datasets WHERE pk = ?", (dataset,))
         return gone
@@ -215,15 +269,17 @@ def _insert(tx: Transaction, draft: JobDraft, now: float) -> int:
         and not tx.execute("SELECT 1 FROM jobs WHERE pk = ?", (draft.extract.origin,))
     ):
         raise UsageError("The job was deleted at this moment.", "List the others with `rowmill jobs`.")
+    attach(tx, draft, now)
     pk: int = tx.execute(
         """INSERT INTO jobs (id, type, name, status, dismissed, touched_only, identity, spec, settings, dataset,
-                             revision, stamp, origin, generation, seq, succeeded, failed, skipped, uncertain,
-                             tokens_in, tokens_out, cost, created_at)
-           VALUES (?, ?, ?, 'pending', 0, 0, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?) RETURNING pk""",
+                             revision, stamp, origin, metadata, file, detached, generation, seq, succeeded, failed,
+                             skipped, uncertain, tokens_in, tokens_out, cost, created_at, pause_reason)
+           VALUES (?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?, ?) RETURNING pk""",
         (
-            new_id("job"),
+            draft.id or new_id("job"),
             draft.type,
             draft.name,
+            JobStatus.PAUSED if draft.held else JobStatus.PENDING,
             draft.identity,
             spec_of(draft),
             dump(draft.settings),
@@ -231,13 +287,18 @@ def _insert(tx: Transaction, draft: JobDraft, now: float) -> int:
             draft.revision,
             draft.stamp,
             draft.extract.origin if draft.extract else None,
+            dump(draft.metadata),
+            draft.file,
+            int(draft.detached),
             now,
+            PauseReason.USER if draft.held else None,
         ),
     )[0][0]
     total = None if draft.type is JobType.IMPORT else _select(tx, pk, draft)
     tx.execute("UPDATE jobs SET total = ? WHERE pk = ?", (total, pk))
     if total != 0:
         tx.execute("INSERT INTO chunks (job, hi, lo) VALUES (?, ?, 1)", (pk, total or IMPORTABLE_TO))
+    note(tx, "job.created", pk, now)
     return pk
 
 
@@ -288,7 +349,7 @@ def _refuse_needed(tx: Transaction, job: int) -> None:
         (*legal, job),
     )
     if reading:
-        raise UsageError(f"{reading[0][0]} has not finished exporting its rows.", "Let it end or cancel it first.")
+        raise Busy(f"{reading[0][0]} has not finished exporting its rows.", "Let it end or cancel it first.")
     using = tx.execute(
         f"""SELECT id FROM jobs WHERE status IN ({placeholders(len(legal))}) AND stamp > 0 AND pk <> ?
             AND dataset = (SELECT dataset FROM jobs WHERE pk = ?)
@@ -297,7 +358,7 @@ def _refuse_needed(tx: Transaction, job: int) -> None:
     )
     if using:
         hint = "Let it end or cancel it first."
-        raise UsageError(f"{using[0][0]} has not ended and may use the columns that this job has added.", hint)
+        raise Busy(f"{using[0][0]} has not ended and may use the columns that this job has added.", hint)
 
 
 def _failed(tx: Transaction, job: int, codes: Sequence[str], ranges: Sequence[tuple[int, int]]) -> list[int]:

@@ -11,6 +11,10 @@ Line = tuple[Any, ...]
 """One line of a result."""
 
 
+ALL = 1 << 62
+"""A limit that nothing reaches."""
+
+
 class Transaction(Protocol):
     """A write transaction: all or nothing, and alone."""
 
@@ -37,6 +41,11 @@ class Database(Protocol):
 
     def read(self, sql: str, params: Sequence[Any] = ()) -> list[Line]:
         """Runs one short query outside any transaction."""
+        ...
+
+    def data_version(self) -> int:
+        """Another number than before, for as long as this database is open, once anything has been committed since.
+        Cheaper than any other query."""
         ...
 
     def appear(self, engine: str) -> None:

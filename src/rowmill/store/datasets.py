@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from rowmill.model.errors import Conflict
 from rowmill.model.job import Dataset, Version
 from rowmill.model.schema import Schema
 from rowmill.store.database import Database, Transaction
@@ -72,6 +73,18 @@ class Datasets:
             f"{DATASET_SQL} WHERE loader IS NULL AND ((name = ? AND named = 1) OR id = ?)", (name, name)
         )
         return dataset_of(lines[0]) if lines else None
+
+    def make(self, id_: str, name: str, schema: Schema, now: float) -> Dataset:
+        """A new lasting dataset without records. Raises ``Conflict`` where one of that name is there."""
+        with self._database.transaction() as tx:
+            made = tx.execute(
+                """INSERT INTO datasets (id, name, named, columns, rows, schema, created_at)
+                   VALUES (?, ?, 1, '[]', 0, ?, ?) ON CONFLICT DO NOTHING RETURNING pk""",
+                (id_, name, dump(schema.as_json()), now),
+            )
+            if not made:
+                raise Conflict(f"There is a dataset {name!r} already.", "Choose another name.")
+            return dataset_of(tx.execute(f"{DATASET_SQL} WHERE pk = ?", (made[0][0],))[0])
 
     def page(self, after: str = "", limit: int = 100) -> list[Dataset]:
         """The lasting datasets in the order of their names, after the one called ``after``."""

@@ -10,10 +10,14 @@ from rowmill.model.errors import Busy, Fenced
 from rowmill.model.job import JobError
 from rowmill.model.ledger import Batch, Chunk, Claim, Due, Pulse, Settled, Task
 from rowmill.model.status import PauseReason, RowStatus, Verb, sources, target
+from rowmill.model.usage import UsageLimits
 from rowmill.store.burial import bury, end_claim
-from rowmill.store.database import Database, Transaction
-from rowmill.store.lines import attempt_line, dump, dump_or_none, placeholders, refuse, settings_of, task_of
+from rowmill.store.database import Database, Line, Transaction
+from rowmill.store.events import note, note_status
+from rowmill.store.files import drop_downloads
+from rowmill.store.lines import attempt_line, dump, dump_or_none, models_of, placeholders, refuse, settings_of, task_of
 from rowmill.store.publish import publish
+from rowmill.store.usage import LIMITS, note_usage
 
 HELD = "status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk AND generation = ? AND engine = ?)"
 """Whether the claim (generation, engine) still holds the job: part of every statement that guards a commit."""
@@ -21,7 +25,7 @@ HELD = "status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk AND g
 _ACCOUNT = f"""
 UPDATE jobs SET seq = seq + 1, succeeded = succeeded + ?, failed = failed + ?, tokens_in = tokens_in + ?,
        tokens_out = tokens_out + ?, cost = cost + ?, uncertain = uncertain + ?
-WHERE pk = ? AND {HELD} RETURNING seq, wish, settings
+WHERE pk = ? AND {HELD} RETURNING seq, id, wish, settings, {LIMITS}
 """  # noqa: S608 - constants only
 
 _SETTLE = """
@@ -65,8 +69,9 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, job: int, engine: str, now: float) -> Claim:
-        """Gives ``engine`` the job if it waits for one, or if the engine that had it is dead.
+    def claim(self, job: int, engine: str, now: float, *, as_worker: bool = False, owes_file: bool = False) -> Claim:
+        """Gives ``engine`` the job if it waits for one, or if the engine that had it is dead. With ``as_worker`` it is
+        any worker's when this engine stops, and with ``owes_file`` so is writing its output file once it completes.
 
         Raises ``Busy`` where a living engine has it and ``IllegalTransition`` where its status does not allow it.
         """
@@ -75,15 +80,16 @@ class Ledger:
         with self._database.transaction() as tx:
             claimed = tx.execute(
                 f"""UPDATE jobs SET status = 'running', generation = generation + 1, pause_reason = NULL, error = NULL,
-                           started_at = coalesce(started_at, ?), finished_at = NULL, dismissed = 0
+                           started_at = coalesce(started_at, ?), finished_at = NULL, dismissed = 0,
+                           detached = ?, deliverer = ?
                     WHERE pk = ? AND status IN ({placeholders(len(legal))})
                       AND NOT EXISTS (SELECT 1 FROM claims WHERE job = pk)
-                    RETURNING generation, succeeded + failed + skipped, seq""",  # noqa: S608 - placeholders only
-                (now, job, *legal),
+                    RETURNING generation, succeeded + failed + skipped, seq, spec""",  # noqa: S608 - placeholders only
+                (now, int(as_worker), engine if owes_file else None, job, *legal),
             )
             if not claimed:
                 raise self._taken(tx, job)
-            generation, processed, seq = claimed[0]
+            generation, processed, seq, spec = claimed[0]
             number = tx.execute(
                 """INSERT INTO executions (job, number, engine, started_at, began_with, mark_at, mark_processed,
                                            before_at, before_processed, uncertain, began_seq)
@@ -92,7 +98,9 @@ class Ledger:
                 (job, engine, now, processed, now, processed, now, processed, seq, job),
             )[0][0]
             tx.execute("INSERT INTO claims (job, generation, engine) VALUES (?, ?, ?)", (job, generation, engine))
-        return Claim(job, engine, generation, number)
+            # Not `note_status`: an interrupted job was running before, and yet this is news.
+            note(tx, "job.running", job, now)
+        return Claim(job, engine, generation, number, models_of(spec))
 
     def take_chunk(self, claim: Claim, size: int | None = None) -> Chunk | None:
         """Hands the next untouched rows to ``claim``: ``size`` of them, or the whole of one range."""
@@ -127,23 +135,23 @@ class Ledger:
         # Before, not after: where it fails, nothing has been written.
         self._database.maintain()
         with self._database.transaction() as tx:
-            seq, wish, settings = self._account(tx, claim, batch)
+            seq, job_id, *pulse = self._account(tx, claim, batch)
+            note_usage(tx, claim, job_id, batch)
             self._write_outcomes(tx, claim, seq, batch)
             self._write_slots(tx, claim, batch)
             if batch.reopened:
                 reopen(tx, claim.job, seq, claim.generation, batch.reopened)
-        return Pulse(Verb(wish) if wish else None, settings_of(settings))
+        return _pulse_of(*pulse)
 
     def pulse(self, claim: Claim) -> Pulse:
         """What is wished of the job at present. Raises ``Fenced``."""
         lines = self._database.read(
-            f"SELECT wish, settings FROM jobs WHERE pk = ? AND {HELD}",  # noqa: S608 - constants only
+            f"SELECT wish, settings, {LIMITS} FROM jobs WHERE pk = ? AND {HELD}",  # noqa: S608 - constants only
             (claim.job, claim.generation, claim.engine),
         )
         if not lines:
             raise fenced()
-        wish, settings = lines[0]
-        return Pulse(Verb(wish) if wish else None, settings_of(settings))
+        return _pulse_of(*lines[0])
 
     def mark(self, claim: Claim, now: float) -> None:
         """Notes how far the job is, for its recent rate."""
@@ -199,8 +207,11 @@ class Ledger:
                 ),
             )
             if moved:
+                note_status(tx, claim.job, now)
                 if verb in (Verb.COMPLETE, Verb.CANCEL):
                     publish(tx, claim.job)
+                if verb is Verb.CANCEL:
+                    drop_downloads(tx, "pk", claim.job)
                 end_claim(tx, claim.job, claim.generation, str(status), now)
         return bool(moved)
 
@@ -209,7 +220,7 @@ class Ledger:
         if not tx.execute(sql, (claim.job, claim.generation, claim.engine)):
             raise fenced()
 
-    def _account(self, tx: Transaction, claim: Claim, batch: Batch) -> tuple[int, str | None, str]:
+    def _account(self, tx: Transaction, claim: Claim, batch: Batch) -> Line:
         """Changes the counts by what ``batch`` adds: the statement that also guards the whole commit."""
         tried = [s.attempt for s in batch.settled] + [p.attempt for p in batch.postponed if p.attempt]
         succeeded = sum(s.status is RowStatus.SUCCEEDED for s in batch.settled)
@@ -235,8 +246,7 @@ class Ledger:
                 "UPDATE executions SET uncertain = uncertain + ? WHERE job = ? AND number = ?",
                 (batch.uncertain, claim.job, claim.execution),
             )
-        seq, wish, settings = lines[0]
-        return seq, wish, settings
+        return lines[0]
 
     def _write_outcomes(self, tx: Transaction, claim: Claim, seq: int, batch: Batch) -> None:
         job = claim.job
@@ -316,6 +326,10 @@ def _write_results(tx: Transaction, job: int, seq: int, settled: list[Settled]) 
         (job,),
     )[0]
     tx.executemany(_RESULT, ((dataset, s.record, stamp, job, s.number, seq, s.input_hash) for s in settled))
+
+
+def _pulse_of(wish: str | None, settings: str, rows: int | None, cost: int | None) -> Pulse:
+    return Pulse(Verb(wish) if wish else None, settings_of(settings), UsageLimits(rows, cost))
 
 
 def _task_line(task: Task) -> tuple[object, ...]:

@@ -6,36 +6,47 @@ has more requests than the limit; of tokens, which come in lumps, it may have on
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rowmill.model.ledger import Lease
-from rowmill.store.database import Database
+from rowmill.store.database import Database, Transaction
 
 # A lease may be used up to HORIZON late; pacing this much slower keeps every window of a minute within the limit.
 HORIZON = 0.25
 _WINDOW = 60.0 + 2 * HORIZON
 
 
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Requests and tokens per minute of everything that calls under ``key``; ``None``: not bounded."""
+
+    key: str
+    rpm: int | None
+    tpm: int | None
+
+
 class Limits:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def lease(self, key: str, weights: Sequence[int], rpm: int | None, tpm: int | None, now: float) -> Lease:
-        """Reserves the next moments at which calls with these ``weights`` (tokens) may start, in order."""
-        request = _WINDOW / rpm if rpm else 0.0
+    def lease(self, meters: Sequence[Meter], weights: Sequence[int], now: float) -> Lease:
+        """Reserves the next moments at which calls with these ``weights`` (tokens) may start, in order: each when all
+        ``meters``, of different keys, let it.
+
+        Each meter counts a call when those before it let it pass, however long those after it make it wait: a slow job
+        takes from a connection that stands before its own limit no more than its calls. In return a minute of the
+        connection may have one call more for each such job.
+        """
         starts = []
         with self._database.transaction() as tx:
-            # An update even where nothing changes: it locks the line.
-            request_at, token_at = tx.execute(
-                """INSERT INTO limits (key, requests_at, tokens_at, gate_until) VALUES (?, 0, 0, 0)
-                   ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING requests_at, tokens_at""",
-                (key,),
-            )[0]
+            readings = [_Reading(tx, meter) for meter in meters]
             for weight in weights:
-                start = max(now, request_at, token_at if tpm else now)
+                start = now
+                for reading in readings:
+                    start = reading.take(start, weight)
                 starts.append(start)
-                request_at = start + request
-                token_at = start + (weight * _WINDOW / tpm if tpm else 0.0)
-            tx.execute("UPDATE limits SET requests_at = ?, tokens_at = ? WHERE key = ?", (request_at, token_at, key))
+            for reading in readings:
+                reading.keep()
         return Lease(starts)
 
     def settle(self, key: str, tokens: int, tpm: int) -> None:
@@ -58,3 +69,31 @@ class Limits:
         """Until when (Unix seconds) the gate of ``key`` is closed."""
         lines = self._database.read("SELECT gate_until FROM limits WHERE key = ?", (key,))
         return float(lines[0][0]) if lines else 0.0
+
+
+class _Reading:
+    """Where a meter stands, within one transaction."""
+
+    def __init__(self, tx: Transaction, meter: Meter) -> None:
+        self._tx, self._meter = tx, meter
+        # An update even where nothing changes: it locks the line.
+        lines = tx.execute(
+            """INSERT INTO limits (key, requests_at, tokens_at, gate_until) VALUES (?, 0, 0, 0)
+               ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING requests_at, tokens_at""",
+            (meter.key,),
+        )
+        self._request_at, self._token_at = map(float, lines[0])
+
+    def take(self, at: float, weight: int) -> float:
+        """Counts a call that may not start before ``at``; returns when it may."""
+        rpm, tpm = self._meter.rpm, self._meter.tpm
+        start = max(at, self._request_at, self._token_at if tpm else at)
+        self._request_at = start + (_WINDOW / rpm if rpm else 0.0)
+        self._token_at = start + (weight * _WINDOW / tpm if tpm else 0.0)
+        return start
+
+    def keep(self) -> None:
+        self._tx.execute(
+            "UPDATE limits SET requests_at = ?, tokens_at = ? WHERE key = ?",
+            (self._request_at, self._token_at, self._meter.key),
+        )

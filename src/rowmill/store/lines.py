@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from rowmill.model.budget import Price
-from rowmill.model.errors import IllegalTransition
+from rowmill.model.errors import IllegalTransition, NotFound, UsageError
 from rowmill.model.job import Attempt, Dataset, Job, JobDraft, JobError, Output, Owner, Pace, Settings, Step
 from rowmill.model.ledger import Task
 from rowmill.model.progress import Counts
@@ -35,7 +35,7 @@ def load_or_none(text: str | None) -> Any:
 
 
 def spec_of(draft: JobDraft) -> str:
-    spec = {"steps": draft.steps, "price": draft.price, "output": draft.output}
+    spec = {"steps": draft.steps, "output": draft.output}
     return dump({**spec, "source": draft.source, "extract": draft.extract})
 
 
@@ -58,6 +58,9 @@ _JOB_FIELDS = {
     "revision": "j.revision",
     "stamp": "j.stamp",
     "position": "j.position",
+    "metadata": "j.metadata",
+    "file": "j.file",
+    "detached": "j.detached",
     "created": "j.created",
     "updated": "j.updated",
     "unchanged": "j.unchanged",
@@ -114,9 +117,8 @@ def job_of(line: Line, database: Database) -> Job:
         seq=of["seq"],
         dataset=of["dataset"],
         dataset_id=of["dataset_id"],
-        steps=[Step(**step) for step in spec["steps"]],
+        steps=[step_of(step) for step in spec["steps"]],
         settings=settings_of(of["settings"]),
-        price=Price(**spec["price"]) if spec["price"] else None,
         output=Output(**spec["output"]) if spec["output"] else None,
         delivered=of["delivered"],
         revision=of["revision"],
@@ -131,8 +133,22 @@ def job_of(line: Line, database: Database) -> Job:
         owner=Owner(of["engine"], of["pid"], database.alive(of["engine"])) if of["engine"] else None,
         pace=Pace(of["stretch_at"], of["before_at"], of["before_processed"]) if of["stretch_at"] is not None else None,
         worked=of["worked"],
+        metadata=orjson.loads(of["metadata"]),
+        file=of["file"],
+        detached=bool(of["detached"]),
         tolerated=of["tolerated"],
     )
+
+
+def step_of(kept: dict[str, Any]) -> Step:
+    price = kept.get("price")
+    return Step(**{**kept, "price": Price(**price) if price else None})
+
+
+def models_of(spec: str) -> tuple[str, ...]:
+    """What each step's usage is noted under: its model, or its processor where it has none."""
+    steps = map(step_of, orjson.loads(spec)["steps"])
+    return tuple(step.model or step.processor for step in steps)
 
 
 def settings_of(text: str) -> Settings:
@@ -191,7 +207,9 @@ def placeholders(count: int) -> str:
     return ", ".join("?" * count)
 
 
-def refuse(tx: Transaction, pk: int, verb: Verb) -> IllegalTransition:
+def refuse(tx: Transaction, pk: int, verb: Verb) -> UsageError:
     """The error that says why ``verb`` changed nothing."""
-    status = tx.execute("SELECT status FROM jobs WHERE pk = ?", (pk,))[0][0]
-    return IllegalTransition(verb.value, status, [s.value for s in sources(verb)])
+    lines = tx.execute("SELECT status FROM jobs WHERE pk = ?", (pk,))
+    if not lines:
+        return NotFound("The job was deleted.", "List the others with `rowmill jobs`.")
+    return IllegalTransition(verb.value, lines[0][0], [s.value for s in sources(verb)])

@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 
 from rowmill.model.errors import StoreError, UsageError
+from rowmill.store.secret_box import SecretBox
 from rowmill.store.sqlite import SQLiteDatabase
 from rowmill.store.store import Store
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; a store that stands there is opened without loading Alembic."""
 
 
@@ -35,7 +36,7 @@ def open_store(home: Path | None = None) -> Store:
     except BaseException:
         database.close()
         raise
-    return Store(database, files=place / "files")
+    return Store(database, files=place / "files", uploads=place / "uploads", secrets=SecretBox(place))
 
 
 def _bring_up_to_date(database: SQLiteDatabase, place: Path) -> None:

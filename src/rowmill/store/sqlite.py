@@ -69,7 +69,8 @@ class SQLiteDatabase:
     def __init__(self, home: Path) -> None:
         self._path = home / "rowmill.db"
         self._engines = home / "engines"
-        self._engines.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)  # rows, answers and the secret key are nobody else's
+        self._engines.mkdir(exist_ok=True)
         self._lock = WriteLock(home / "rowmill.lock")
         self._presences: dict[str, IO[bytes]] = {}
         self._read_mutex = threading.Lock()
@@ -95,6 +96,10 @@ class SQLiteDatabase:
     def read(self, sql: str, params: Sequence[Any] = ()) -> list[Line]:
         with self._read_mutex, _mapped():
             return self._reader.execute(sql, params).fetchall()
+
+    def data_version(self) -> int:
+        # It tells of what other connections have committed, and this one never writes.
+        return int(self.read("PRAGMA data_version")[0][0])
 
     def appear(self, engine: str) -> None:
         file = (self._engines / f"{engine}.lock").open("ab")

@@ -163,6 +163,8 @@ class ModelServer:
     def _handle(self, request: HttpRequest, connection: HttpProtocol) -> None:
         if request.path.partition("?")[0].endswith("/chat/completions"):
             self._chat(request, connection)
+        elif request.path.partition("?")[0].endswith("/models"):
+            self._models(request, connection)
         elif request.path == "/counts":
             told = {"total": self.total, "peak": self.peak, "aborted": self.aborted, "counts": self.counts}
             connection.send(_json_response(200, told))
@@ -171,6 +173,15 @@ class ModelServer:
             connection.send(_json_response(200, {}))
         else:
             connection.send(_json_response(404, _error("No such path.", "not_found")))
+
+    def _models(self, request: HttpRequest, connection: HttpProtocol) -> None:
+        if self._refuses(request.headers):
+            connection.send(_json_response(401, _WRONG_KEY))
+        else:
+            connection.send(_json_response(200, {"object": "list", "data": [{"id": "test", "object": "model"}]}))
+
+    def _refuses(self, headers: Mapping[str, str]) -> bool:
+        return self._key is not None and headers.get("authorization") != f"Bearer {self._key}"
 
     def _chat(self, request: HttpRequest, connection: HttpProtocol) -> None:
         chat = _chat_request(request)
@@ -199,8 +210,8 @@ class ModelServer:
             return self.total
 
     def _reply(self, chat: ChatRequest, number: int) -> Reply:
-        if self._key is not None and chat.headers.get("authorization") != f"Bearer {self._key}":
-            return Reply(status=401, body=_error("Incorrect API key provided.", "invalid_api_key"))
+        if self._refuses(chat.headers):
+            return Reply(status=401, body=_WRONG_KEY)
         for fault in self._faults:
             if number % fault.every == 0:
                 return fault.reply
@@ -285,6 +296,9 @@ def _sample(schema: dict[str, Any]) -> Any:
 
 def _error(message: str, code: str | None) -> dict[str, Any]:
     return {"error": {"message": message, "type": "test_error", "code": code}}
+
+
+_WRONG_KEY = _error("Incorrect API key provided.", "invalid_api_key")
 
 
 def _json_response(status: int, payload: Any) -> HttpResponse:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from rowmill.model.budget import Price
 from rowmill.model.job import Job, JobDraft, Settings, Step
 from rowmill.model.status import JobType
 from rowmill.store.store import Store
@@ -100,10 +101,15 @@ def simulate(main: Callable[[SimulatedRuntime], Coroutine[Any, Any, T]], seed: i
 
 
 def new_job(
-    store: Store, rows: Iterable[Mapping[str, Any]], settings: Settings | None = None, steps: int = 1, **draft: Any
+    store: Store,
+    rows: Iterable[Mapping[str, Any]],
+    settings: Settings | None = None,
+    steps: int = 1,
+    price: Price | None = None,
+    **draft: Any,
 ) -> Job:
-    """A pending enrichment job over ``rows``, which all have the same columns. ``draft`` replaces fields of its
-    ``JobDraft``; its processors are whatever ``Engine.run`` is given."""
+    """A pending enrichment job over ``rows``, which all have the same columns; each of its steps has ``price``.
+    ``draft`` replaces fields of its ``JobDraft``; its processors are whatever ``Engine.run`` is given."""
     lines = [dict(row) for row in rows]
     dataset = store.datasets.begin("simulated", "nobody", EPOCH)
     store.datasets.add(dataset, 1, [orjson.dumps(list(line.values())).decode() for line in lines])
@@ -113,7 +119,7 @@ def new_job(
         "name": "simulated",
         "dataset": dataset,
         "selection": [(1, len(lines))],
-        "steps": [Step(f"step {number}", "python", {}, {f"out{number}": {}}) for number in range(steps)],
+        "steps": [Step(f"step {number}", "python", {}, {f"out{number}": {}}, price=price) for number in range(steps)],
         "settings": settings or Settings(),
         "identity": "",
     }

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 from rowmill.engine.gatekeeper import Gatekeeper
 from rowmill.engine.item import Item
-from rowmill.engine.stop import Stop
 from rowmill.model.budget import Price
 from rowmill.model.job import Settings
 from rowmill.model.ledger import Task
@@ -18,7 +17,8 @@ PRICE = Price(1_000_000, 1_000_000)
 
 def gatekeeper(store: Store, settings: Settings, *players: Player) -> Gatekeeper:
     job = job_of(store, 10, settings, steps=len(players), price=PRICE)
-    return Gatekeeper(players, job, store, SimulatedRuntime(1))
+    claim = store.ledger.claim(job.pk, store.join(), EPOCH)
+    return Gatekeeper(players, job, claim, store, SimulatedRuntime(1))
 
 
 def item(number: int = 1, step: int = 0) -> Item:
@@ -52,7 +52,10 @@ def test_a_row_waits_for_its_budget_until_the_calls_in_flight_are_paid(store: St
         assert gate.stop is None
         gate.end(item(2), Done({}, Usage(5, 5)))
         assert not gate.admits(item(3), EPOCH, 0)
-        assert gate.stop == Stop(Verb.PAUSE, PauseReason.BUDGET)
+        assert gate.stop
+        assert gate.stop.error
+        assert (gate.stop.verb, gate.stop.reason) == (Verb.PAUSE, PauseReason.BUDGET)
+        assert (gate.stop.error.code, "--budget" in gate.stop.error.hint) == ("budget", True)
 
     simulate(main)
 

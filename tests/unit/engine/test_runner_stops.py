@@ -132,6 +132,52 @@ def test_release_leaves_the_rest_to_another_engine(store: Store) -> None:
     assert work(store, job, Player(done)) is Verb.COMPLETE
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_release_at_once_aborts_what_is_in_flight_and_leaves_the_job_pending(store: Store, seed: int) -> None:
+    job = job_of(store, 20)
+    player = Player(lambda n: after(0.5 if n <= 5 else 50.0, done(n)))
+
+    async def release(engine: Engine) -> None:
+        await asyncio.sleep(10.0)
+        engine.release()
+        await asyncio.sleep(5.0)
+        assert player.in_flight == {6, 7, 8, 9, 10}
+        engine.release(at_once=True)
+
+    assert work(store, job, player, beside=release, seed=seed, latency=0.5, patience=30.0) is Verb.RELEASE
+    released = now(store, job)
+    assert (released.status, released.counts.succeeded, released.uncertain) == (JobStatus.PENDING, 5, 5)
+    assert places(store, "slots") == []
+    assert work(store, job, Player(done)) is Verb.COMPLETE
+
+
+def test_release_at_once_does_not_wait_for_a_call_that_swallows_its_cancellation(store: Store) -> None:
+    async def stubborn(number: int) -> Outcome:
+        while True:
+            try:
+                await asyncio.sleep(1000.0)
+            except asyncio.CancelledError:
+                continue
+
+    async def release(engine: Engine) -> None:
+        await asyncio.sleep(1.0)
+        engine.release(at_once=True)
+
+    job = job_of(store, 2)
+    assert work(store, job, Player(stubborn), beside=release, patience=8.0) is Verb.RELEASE
+    assert now(store, job).uncertain == 2
+
+
+def test_a_last_row_settled_while_releasing_completes_the_job(store: Store) -> None:
+    job = job_of(store, 3)
+
+    async def release(engine: Engine) -> None:
+        await asyncio.sleep(1.0)
+        engine.release()
+
+    assert work(store, job, Player(lambda n: after(3.0, done(n))), beside=release) is Verb.COMPLETE
+
+
 @pytest.mark.parametrize(("wished", "status"), [("pause", JobStatus.PAUSED), ("cancel", JobStatus.CANCELLED)])
 def test_a_wish_that_comes_with_the_release_is_not_forgotten(
     store: Store, monkeypatch: pytest.MonkeyPatch, wished: str, status: JobStatus
@@ -198,6 +244,18 @@ def test_a_failure_spike_pauses_and_reopens_its_streak(store: Store, rows: int, 
     assert now(store, job).counts.failed == rows
 
 
+def test_a_spike_of_rows_that_reach_nobody_says_network_and_is_tolerated_by_its_own_code(store: Store) -> None:
+    job = job_of(store, 3, Settings(concurrency=1, max_attempts=1))
+    player = Player(lambda n: RetryLater("connection", "Nobody answered."))
+    assert work(store, job, player) is Verb.PAUSE
+    ended = now(store, job)
+    assert ended.error
+    assert (ended.pause_reason, ended.error.code, ended.tolerated) == ("failure_spike", "network", "connection")
+    store.control.resume(job.pk, EPOCH)
+    assert work(store, job, player) is Verb.COMPLETE
+    assert now(store, job).counts.failed == 3
+
+
 def test_one_success_breaks_the_streak(store: Store) -> None:
     job = job_of(store, 120, Settings(concurrency=1))
     assert work(store, job, Player(lambda n: done(n) if n % 40 == 0 else Failed("bad", "Bad."))) is Verb.COMPLETE
@@ -209,6 +267,8 @@ def test_the_budget_is_overshot_by_no_more_than_what_is_in_flight(store: Store) 
     assert work(store, job, player) is Verb.PAUSE
     ended = now(store, job)
     assert ended.pause_reason is PauseReason.BUDGET
+    assert ended.error
+    assert (ended.error.code, ended.id in ended.error.hint) == ("budget", True)
     assert 280 <= ended.cost <= 300
     store.control.resume(job.pk, EPOCH)
     assert work(store, job, player) is Verb.PAUSE
@@ -221,6 +281,8 @@ def test_fifteen_minutes_without_one_success_pause_the_job(store: Store) -> None
     assert work(store, job, player) is Verb.PAUSE
     ended = now(store, job)
     assert ended.pause_reason is PauseReason.RATE_LIMIT
+    assert ended.error
+    assert (ended.error.code, "--rpm" in ended.error.hint) == ("rate_limit", True)
     assert 900.0 <= player.calls[-1][0] <= 961.0
     assert ended.counts.processed == 0
     assert store.database.read("SELECT max(attempts) FROM deferred") == [(0,)]
@@ -279,17 +341,27 @@ def test_a_checkpoint_that_fails_undoes_no_commit(store: Store, monkeypatch: pyt
     assert places(store, "outcomes") == list(range(1, 13))
 
 
-@pytest.mark.parametrize("verb", ["mark", "pulse"])
+@pytest.mark.parametrize(("verb", "turn"), [("mark", 1), ("pulse", 2)])
 def test_a_store_that_fails_beside_the_pump_loses_no_call_in_flight(
-    store: Store, monkeypatch: pytest.MonkeyPatch, verb: str
+    store: Store, monkeypatch: pytest.MonkeyPatch, verb: str, turn: int
 ) -> None:
-    monkeypatch.setattr(store.ledger, verb, failing(getattr(store.ledger, verb), 1))
+    monkeypatch.setattr(store.ledger, verb, failing(getattr(store.ledger, verb), turn))
     player = Player(lambda n: after(15.0, done(n)))
     job = job_of(store, 30)
     assert work(store, job, player) is Verb.FAIL
     ended = now(store, job)
-    assert ended.counts.succeeded == len(player.calls)
+    assert ended.counts.succeeded == len(player.calls) > 0
     assert ended.uncertain == 0
+
+
+def test_a_store_that_fails_at_the_first_look_fails_the_job(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store.ledger, "pulse", failing(store.ledger.pulse, 1))
+    player = Player(done)
+    job = job_of(store, 30)
+    assert work(store, job, player) is Verb.FAIL
+    error = now(store, job).error
+    assert error
+    assert (error.code, player.calls) == ("store", [])
 
 
 def test_a_predecessor_that_was_presumed_dead_writes_nothing(store: Store) -> None:

@@ -1,3 +1,4 @@
+import logging
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -104,3 +105,19 @@ def test_a_tolerated_code_is_no_spike(job: Job) -> None:
     failures = [tried(Failed("bad", "Bad."), number) for number in (1, 2, 3)]
     assert settling.settle(failures, 3, 60.0).reopened == []
     assert settling.stop is None
+
+
+def test_the_log_names_the_row_that_failed_or_was_put_off_and_quotes_nothing(
+    job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    outcomes: list[Outcome] = [Done({"a": 1}), Failed("bad", "a secret value"), RetryLater("timeout", "a secret value")]
+    settler(job).settle([tried(outcome, n) for n, outcome in enumerate(outcomes, 1)], 3, 60.0)
+    failed, put_off = caplog.records
+    assert (failed.levelname, failed.message, put_off.levelname, put_off.message) == (
+        "WARNING", "row failed", "INFO", "row put off",
+    )  # fmt: skip
+    names = ("job", "row", "step", "attempt", "code")
+    assert [failed.__dict__[name] for name in names] == [job.id, 2, "step 0", 1, "bad"]
+    assert [put_off.__dict__[name] for name in names] == [job.id, 3, "step 0", 1, "timeout"]
+    assert "secret" not in f"{failed.__dict__}{put_off.__dict__}"

@@ -1,6 +1,6 @@
 import pytest
 
-from rowmill.engine.stop import Stop, Stopper
+from rowmill.engine.stop import Stop, Stopper, endings
 from rowmill.model.job import JobError
 from rowmill.model.status import PauseReason, Verb
 
@@ -51,3 +51,16 @@ def test_a_wish_can_be_taken_back_and_a_demand_cannot() -> None:
     stopper.demand(RELEASE)
     stopper.wish(None)
     assert stopper.stop == RELEASE
+
+
+@pytest.mark.parametrize(
+    ("stop", "verbs"),
+    [
+        (RELEASE, [Verb.COMPLETE, Verb.RELEASE]),
+        (PAUSE, [Verb.COMPLETE, Verb.PAUSE]),
+        (FAIL, [Verb.FAIL]),
+        (CANCEL, [Verb.CANCEL]),
+    ],
+)
+def test_where_nothing_is_left_a_pause_or_release_completes_the_job(stop: Stop, verbs: list[Verb]) -> None:
+    assert [ending.verb for ending in endings(stop)] == verbs

@@ -1,15 +1,17 @@
 import asyncio
+import logging
 
 import pytest
 
 from rowmill.engine.supervisor import Engine, processor_of
 from rowmill.model.errors import Busy, IllegalTransition, UsageError
 from rowmill.model.job import Step
+from rowmill.model.outcome import Failed, StopJob
 from rowmill.model.status import JobStatus, Verb
 from rowmill.store.store import Store
 from rowmill.testing.simulation import EPOCH, SimulatedRuntime, simulate
 
-from .harness import Player, after, done, job_of, now, work
+from .harness import Play, Player, after, done, job_of, now, work
 
 
 class Door(Player):
@@ -89,6 +91,35 @@ def test_a_release_before_the_claim_still_leaves_the_job_pending(store: Store) -
     assert player.calls == []
 
 
-def test_a_step_names_its_processor() -> None:
+def test_a_step_names_its_processor(store: Store) -> None:
     with pytest.raises(UsageError):
-        processor_of(Step("step", "no such processor", {}, {}))
+        processor_of(Step("step", "no such processor", {}, {}), store)
+
+
+@pytest.mark.parametrize(
+    ("play", "level", "said"),
+    [
+        (done, "INFO", {"message": "job ended", "ended": "complete"}),
+        (
+            lambda n: StopJob("key_refused", "The key was refused."),
+            "WARNING",
+            {"message": "job failed", "code": "key_refused", "error": "The key was refused."},
+        ),
+        (
+            lambda n: Failed("bad", "a secret value"),
+            "WARNING",
+            {"message": "job paused by the engine", "reason": "failure_spike", "code": "bad"},
+        ),
+    ],
+)
+def test_the_log_tells_when_a_job_is_taken_up_and_how_it_ends(
+    store: Store, caplog: pytest.LogCaptureFixture, play: Play, level: str, said: dict[str, str]
+) -> None:
+    caplog.set_level(logging.INFO, "rowmill.engine.supervisor")
+    job = job_of(store, 2)
+    work(store, job, Player(play))
+    begun, ended = (record for record in caplog.records if record.name == "rowmill.engine.supervisor")
+    assert (begun.levelname, begun.message, begun.__dict__["job"]) == ("INFO", "job taken up", job.id)
+    assert (ended.levelname, ended.__dict__["job"]) == (level, job.id)
+    assert {name: ended.__dict__[name] for name in said} == said
+    assert "secret" not in str(ended.__dict__)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,6 @@ JOB = Job(
     dataset_id="ds_1",
     steps=[Step("a", "python", {}, {"x": {}, "y": {}}), Step("b", "python", {}, {"z": {}})],
     settings=Settings(),
-    price=None,
     output=None,
     delivered=None,
     created_at=0.0,
@@ -67,3 +67,17 @@ def test_a_job_with_a_wish_is_stopping() -> None:
 
 def test_output_columns_come_in_the_order_of_the_steps() -> None:
     assert JOB.columns == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("config", "connection"),
+    [
+        ({"provider_config": {"connection": "acme"}}, "acme"),
+        ({"provider_config": {"base_url": "http://a/v1"}}, None),
+        ({"provider_config": None}, None),
+        ({"provider_config": ["acme"]}, None),
+        ({}, None),
+    ],
+)
+def test_a_step_tells_the_connection_that_it_goes_over(config: dict[str, Any], connection: str | None) -> None:
+    assert Step("prompt", "prompt", config, {}).connection == connection

@@ -1,16 +1,19 @@
 import threading
+from decimal import Decimal
+from math import nan
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rowmill.model.errors import Busy, Fenced
+from rowmill.model.errors import Busy, Fenced, IllegalTransition, UsageError
 from rowmill.model.job import Job
 from rowmill.model.ledger import Claim
-from rowmill.model.status import JobStatus, Verb
+from rowmill.model.status import JobStatus, PauseReason, Verb
 from rowmill.service import control
 from rowmill.store.store import Store
 
-from .work import begin, complete, make
+from .work import begin, complete, make, settle
 
 
 @pytest.fixture
@@ -85,3 +88,45 @@ def test_a_job_is_over_when_only_a_user_can_move_it(store: Store, engine: str, j
     assert not control.over(store.browse.job(job.pk))
     store.ledger.finish(claim, Verb.FAIL, store.clock())
     assert control.over(store.browse.job(job.pk))
+
+
+def test_settings_change_at_once_whether_the_job_runs_or_not(store: Store, job: Job, claim: Claim) -> None:
+    steered = control.steer(store, job, concurrency=9, timeout=1.5, rpm=60, max_attempts=5)
+    assert (steered.settings.concurrency, steered.settings.timeout, steered.settings.rpm) == (9, 1.5, 60)
+    assert store.ledger.pulse(claim).settings == steered.settings
+    assert control.steer(store, job, rpm=None).settings.rpm is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"concurrency": 0}, {"timeout": -1.0}, {"timeout": nan}, {"rpm": 0}, {"max_attempts": None}]
+)
+def test_only_positive_numbers_steer(store: Store, job: Job, change: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="must be a positive number"):
+        control.steer(store, job, **change)
+    assert store.browse.job(job.pk).settings == job.settings
+
+
+def test_a_budget_needs_a_known_price(store: Store, job: Job) -> None:
+    with pytest.raises(UsageError, match="without a known price"):
+        control.steer(store, job, budget=5)
+    assert control.steer(store, job, budget=None).settings.budget is None
+
+
+def test_a_job_that_has_ended_is_not_steered(store: Store, engine: str, job: Job) -> None:
+    ended = complete(store, engine, job, dict.fromkeys(range(1, 5), "good"))
+    with pytest.raises(IllegalTransition, match="A completed job cannot be changed"):
+        control.steer(store, ended, concurrency=9)
+
+
+def test_a_budget_that_is_raised_lets_a_workers_job_go_on(store: Store, engine: str, reviews: Path) -> None:
+    job = make(store, engine, reviews, new=True, price=(Decimal(1), Decimal(1)), budget=Decimal("0.000003"))
+    claim = begin(store, engine, job)
+    settle(store, claim, {1: "good", 2: "good"})
+    store.control.take_over(job.pk, store.clock())
+    store.control.pause(job.pk, store.clock(), PauseReason.BUDGET)
+    assert control.steer(store, job, budget=9_000).status is JobStatus.PAUSED  # a command's own
+    with store.database.transaction() as tx:
+        tx.execute("UPDATE jobs SET detached = 1 WHERE pk = ?", (job.pk,))
+    assert control.steer(store, job, concurrency=9).status is JobStatus.PAUSED
+    assert control.steer(store, job, budget=3_000).status is JobStatus.PAUSED
+    assert control.steer(store, job, budget=3_001).status is JobStatus.PENDING

@@ -180,12 +180,12 @@ def test_a_bare_model_name_is_met_with_the_name_that_was_meant() -> None:
 
 
 def test_the_price_is_pinned_and_a_given_one_wins(run: Submit) -> None:
-    listed = run(PROMPT).job.price
+    listed = run(PROMPT).job.steps[0].price
     assert listed
     assert listed.tokens_in > 0
-    given = run(PROMPT, new=True, price=(Decimal("0.5"), Decimal(2))).job.price
+    given = run(PROMPT, new=True, price=(Decimal("0.5"), Decimal(2))).job.steps[0].price
     assert given == Price(500_000_000, 2_000_000_000)
-    assert run().job.price is None
+    assert run().job.steps[0].price is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from rowmill.model.job import Job, JobError, Owner, Pace
+from rowmill.model.job import Job, JobError, Owner, Pace, Step
 from rowmill.model.status import JobStatus, Verb
 from rowmill.service.view import job_view, moment, pace_of, row_view
 from rowmill.store.store import Store
@@ -87,10 +87,20 @@ def test_the_duration_is_the_time_that_executions_took(store: Store, engine: str
 
 
 def test_cost_is_unknown_without_a_price_and_an_error_says_how_to_mend_it(store: Store, job: Job) -> None:
-    failed = replace(job, price=None, error=JobError("no_credit", "There is none.", "Pay."))
+    unpriced = [replace(step, price=None) for step in job.steps]
+    failed = replace(job, steps=unpriced, error=JobError("no_credit", "There is none.", "Pay."))
     view = job_view(failed, store.clock())
     assert view["cost_usd"] is None
     assert view["error"] == {"code": "no_credit", "message": "There is none.", "hint": "Pay."}
+
+
+def test_a_secret_that_is_written_out_in_a_request_is_not_shown(store: Store, job: Job) -> None:
+    headers = {"Authorization": "Bearer written-out", "X-Api-Key": "${SHOP_KEY}", "Accept": "text/csv"}
+    url = "https://a.example/{{id}}?api_key=written-out&page=2"
+    asking = replace(job, steps=[Step("http", "http", {"url": url, "headers": headers}, {"a": {}})])
+    (step,) = job_view(asking, store.clock())["steps"]
+    assert step["config"]["headers"] == {**headers, "Authorization": "[hidden]"}
+    assert step["config"]["url"] == "https://a.example/{{id}}?api_key=[hidden]&page=2"
 
 
 def test_a_row_is_shown_with_its_values_by_name_its_error_and_its_attempts(store: Store, completed: Job) -> None:

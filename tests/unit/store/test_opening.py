@@ -1,3 +1,4 @@
+import stat
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def test_a_fresh_store_is_made_where_there_is_none(monkeypatch: pytest.MonkeyPat
     assert store.browse.jobs() == []
     assert store.database.version() == HEAD  # type: ignore[attr-defined]
     store.close()
+
+
+def test_a_home_that_is_made_is_its_owners_alone_and_one_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir(mode=0o755)
+    for name in ("made", "there"):
+        open_store(tmp_path / name).close()
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("made", "there")]
+    assert [f"{mode:o}" for mode in modes] == ["700", "755"]
 
 
 def test_a_store_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from obstore.store import ObjectStore, from_url
 from yarl import URL
 
 from rowmill.model.errors import InputError, UsageError
+from rowmill.plugins.contracts import Guard
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig  # not there at run time
@@ -58,7 +59,7 @@ class ObjectPlace:
     - Azure: ``AZURE_STORAGE_ACCOUNT_NAME`` and ``AZURE_STORAGE_ACCOUNT_KEY`` or ``AZURE_STORAGE_SAS_TOKEN``;
       ``AZURE_STORAGE_ENDPOINT`` and ``AZURE_ALLOW_HTTP`` for an emulator."""
 
-    def fetch(self, url: str, file: BinaryIO, tell: Callable[[int], None]) -> None:
+    def fetch(self, url: str, file: BinaryIO, tell: Callable[[int], None], guard: Guard | None = None) -> None:
         with _told(url, InputError):
             store, key = _opened(url)
             result = obstore.get(store, key)

@@ -1,13 +1,15 @@
 """Tables at web addresses: they can be fetched, not written."""
 
 import http.client
+import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, BinaryIO, NoReturn
+from typing import IO, Any, BinaryIO, NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.request import (
+    BaseHandler,
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
     HTTPHandler,
@@ -21,6 +23,8 @@ from urllib.request import (
 from yarl import URL
 
 from rowmill.model.errors import InputError, UsageError
+from rowmill.plugins.contracts import Guard
+from rowmill.plugins.public_socket import PrivateAddress, public_socket
 
 _TIMEOUT = 30.0
 """Seconds for connecting, and for each piece that is waited for."""
@@ -33,10 +37,10 @@ class WebPlace:
     environment (``https_proxy``, ``no_proxy``). What messages call a URL leaves user info and query out: they may
     hold secrets."""
 
-    def fetch(self, url: str, file: BinaryIO, tell: Callable[[int], None]) -> None:
+    def fetch(self, url: str, file: BinaryIO, tell: Callable[[int], None], guard: Guard | None = None) -> None:
         address = _address(url)
         name = _name(address)
-        with _opened(address, name) as response:
+        with _opened(address, name, guard) as response:
             received, expected = 0, response.length
             while piece := _piece(response, name):
                 file.write(piece)
@@ -53,9 +57,12 @@ class WebPlace:
 
 
 class _Redirects(HTTPRedirectHandler):
-    """Follows a few, none of which may leave encryption or HTTP."""
+    """Follows a few, none of which may leave encryption or HTTP, nor what the guard allows."""
 
     max_redirections = 5
+
+    def __init__(self, guard: Guard | None = None) -> None:
+        self._guard = guard
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
@@ -64,14 +71,67 @@ class _Redirects(HTTPRedirectHandler):
         if req.type == "https" and target.scheme != "https":
             message = f"{_name(URL(req.full_url))} redirects to {_name(target)}, which is not encrypted."
             raise InputError(message, "Give that address itself if it can be trusted.")
+        if self._guard is not None:
+            self._guard.check(str(target))
         return super().redirect_request(req, fp, code, msg, headers, str(target))
 
 
-def _opened(address: URL, name: str) -> http.client.HTTPResponse:
-    """The response to one GET. Raises ``InputError``."""
-    opener = OpenerDirector()  # HTTP alone: no files, no FTP, wherever a redirect may point
-    for handler in (ProxyHandler, HTTPHandler, HTTPSHandler, _Redirects, HTTPErrorProcessor, HTTPDefaultErrorHandler):
-        opener.add_handler(handler())
+class _PublicConnection(http.client.HTTPConnection):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._create_connection = _connected
+
+
+class _PublicTLSConnection(http.client.HTTPSConnection):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._create_connection = _connected
+
+
+class _PublicHandler(HTTPHandler):
+    def http_open(self, req: Request) -> http.client.HTTPResponse:
+        return self.do_open(_PublicConnection, req)
+
+
+class _PublicTLSHandler(HTTPSHandler):
+    def https_open(self, req: Request) -> http.client.HTTPResponse:
+        return self.do_open(_PublicTLSConnection, req)
+
+
+def _connected(address: tuple[str, int], timeout: float, source_address: None = None) -> socket.socket:
+    """``socket.create_connection`` for addresses of the public internet alone. Raises ``OSError``."""
+    trouble: OSError | None = None
+    for found in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+        try:
+            connection = public_socket(found)
+        except PrivateAddress as error:
+            trouble = error
+            continue
+        try:
+            connection.settimeout(timeout)
+            connection.connect(found[4])
+        except OSError as error:
+            connection.close()
+            trouble = error
+        else:
+            return connection
+    raise trouble or OSError("the name has no address")
+
+
+def _handlers(guard: Guard | None) -> list[BaseHandler]:
+    """HTTP alone: no files, no FTP, wherever a redirect may point. What may reach public addresses only goes to them by
+    itself: a proxy would look names up where this cannot see it."""
+    common = [_Redirects(guard), HTTPErrorProcessor(), HTTPDefaultErrorHandler()]
+    if guard is None or guard.private:
+        return [ProxyHandler(), HTTPHandler(), HTTPSHandler(), *common]
+    return [_PublicHandler(), _PublicTLSHandler(), *common]
+
+
+def _opened(address: URL, name: str, guard: Guard | None) -> http.client.HTTPResponse:
+    """The response to one GET. Raises ``InputError``, and what the guard raises."""
+    opener = OpenerDirector()
+    for handler in _handlers(guard):
+        opener.add_handler(handler)
     request = Request(str(address.with_user(None)), headers={"User-Agent": "rowmill"})  # noqa: S310 - checked before
     if address.user is not None:
         credentials = b64encode(f"{address.user}:{address.password or ''}".encode()).decode()

@@ -7,12 +7,12 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from rowmill.builtin.connection import in_words, innermost
 from rowmill.builtin.processors.http_request import InvalidRequest, Request, RequestTemplate, variables
 from rowmill.builtin.processors.http_response import Response, ResponseReader, Results, quoted
-from rowmill.builtin.processors.public_socket import PrivateAddress, public_socket
 from rowmill.builtin.providers.pacing import Clock
 from rowmill.model.outcome import Failed, Outcome, RetryLater
+from rowmill.plugins.connection import in_words, innermost
+from rowmill.plugins.public_socket import PrivateAddress, public_socket
 
 _CONNECT_TIMEOUT = 30.0
 """Seconds for DNS, TCP and TLS together; the engine's timeout bounds the call as a whole."""
@@ -88,7 +88,7 @@ class HttpProcessor:
         except (aiohttp.ClientError, OSError) as error:
             cause = innermost(error)
             if isinstance(cause, PrivateAddress):
-                hint = "allow it with --allow-private if it is meant"
+                hint = "if that is meant, allow it (--allow-private, or allow_private in the step)"
                 return Failed("private_address", f"{server} is not on the public internet; {hint}.")
             words = self._reader.redacted(in_words(cause)).rstrip(".")
             return RetryLater("connection", f"The connection to {server} failed: {quoted(words)}.")

@@ -122,7 +122,7 @@ class UrlTemplate:
 
 def _check_no_secret(url: str) -> None:
     """An address is kept with the job and shown: what gives access belongs into a header."""
-    hint = "Put it into a header: --header 'Authorization: Bearer ${NAME}', which reads it from the environment."
+    hint = "Put it into a header, such as 'Authorization: Bearer ${NAME}', which reads it from the environment."
     if _ENVIRONMENT.search(url):
         raise UsageError("The URL names an environment variable, which only headers take values from.", hint)
     if _CREDENTIALS.match(url):

@@ -150,7 +150,7 @@ def _module(name: str, directories: list[str]) -> ModuleType:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or f"{name}.".startswith(f"{error.name}."):
-            hint = did_you_mean(name, _modules(directories)) or f"It was looked for in {listing(directories)} too."
+            hint = did_you_mean(name, _modules(directories)) or _looked_for_in(directories)
             raise UsageError(f"There is no Python module {name!r}.", hint) from error
         raise _unimportable(name, error) from error
     except Exception as error:
@@ -172,6 +172,10 @@ def _refuse_namesake(name: str, directories: list[str]) -> None:
 def _unimportable(name: str, error: Exception) -> UsageError:
     message = f"The module {name!r} cannot be imported: {type(error).__name__}: {error}."
     return UsageError(message, f"See that python -c 'import {name}' works.")
+
+
+def _looked_for_in(directories: list[str]) -> str:
+    return f"It was looked for in {listing(directories)} too." if directories else "Install it beside Rowmill."
 
 
 def _modules(directories: list[str]) -> list[str]:

@@ -39,15 +39,26 @@ class ChatResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """What is sent to be let in, if anything, and what messages say about it."""
+
+    called: str
+    """``the key in OPENAI_API_KEY``, ``the key of the connection acme``."""
+    missing: str
+    """That there is none, as the end of a sentence."""
+    mend: str
+    """How to give another."""
+    value: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseReader:
     """Reads the answers of one endpoint. Whatever it quotes, the key is cut out of it."""
 
     server: str
     """What messages call the endpoint: its host, never its user info or query."""
     model: str
-    key_name: str
-    """The environment variable that holds the key, or should."""
-    key: str | None = field(default=None, repr=False)
+    key: Key
     clock: Clock = time.time
 
     def read(self, response: ChatResponse) -> Answer:
@@ -56,11 +67,19 @@ class ResponseReader:
             return self._success(response)
         return self._refusal(response.status, response)
 
+    def read_models(self, response: ChatResponse) -> Failed | RetryLater | StopJob | None:
+        """What the answer to the question for all models says about the connection; ``None``: nothing bad."""
+        if 200 <= response.status < 300:
+            return None if _lists_models(response.body) else self._unreadable(response)
+        if response.status in (404, 405):
+            return Failed(f"http_{response.status}", f"{self.server} has no list of models ({response.status}).")
+        return self._refusal(response.status, response)
+
     def redacted(self, text: str) -> str:
         """The text on one line, cut to a quotable length and without the key."""
         line = " ".join(text.split())
-        if self.key:
-            line = line.replace(self.key, "[key]")
+        if self.key.value:
+            line = line.replace(self.key.value, "[key]")
         return line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE]}…"
 
     def _success(self, response: ChatResponse) -> Answer:
@@ -83,7 +102,7 @@ class ResponseReader:
             return Failed("refused", f"{self.model} refused to answer: {self.redacted(str(refusal))}", usage)
         return Completion(text, usage, spent_limit(response.header, self.clock))
 
-    def _unreadable(self, response: ChatResponse) -> Answer:
+    def _unreadable(self, response: ChatResponse) -> Failed | RetryLater | StopJob:
         """Some gateways answer 200 with an error inside: then that error's own status counts."""
         status = error_of(response.body).get("code")
         if isinstance(status, int) and 400 <= status < 600:
@@ -108,10 +127,10 @@ class ResponseReader:
         if status == 402 or (status < 500 and labels & _NO_CREDIT):
             return StopJob("no_credit", f"No credit is left for the key: {said}", "Add credit, then resume the job.")
         if status == 401:  # not quoted: servers repeat parts of the key
-            given = f"refused the key in {self.key_name}" if self.key else "wants a key and none was sent"
-            return StopJob("key_refused", f"{self.server} {given} (401).", f"Set {self.key_name} to a key it accepts.")
+            given = f"refused {self.key.called}" if self.key.value else "wants a key and none was sent"
+            return StopJob("key_refused", f"{self.server} {given} (401).", self.key.mend)
         if status == 403:
-            return StopJob("forbidden", said, f"See what the key in {self.key_name} may use.")
+            return StopJob("forbidden", said, f"See what {self.key.called} may use.")
         if status == 404 or (status == 400 and labels & _UNKNOWN_MODEL):
             hint = f"See whether the model is called {self.model!r} there, and whether the base URL should end in /v1."
             return StopJob("unknown_model", said, hint)
@@ -157,6 +176,14 @@ def rejects_schema(response: ChatResponse) -> bool:
         return False
     body = response.body.lower()
     return b"response_format" in body or b"json_schema" in body
+
+
+def _lists_models(body: bytes) -> bool:
+    try:
+        payload = orjson.loads(body)
+    except ValueError:
+        return False
+    return isinstance(payload, list) or (isinstance(payload, dict) and isinstance(payload.get("data"), list))
 
 
 def error_of(body: bytes) -> dict[str, Any]:

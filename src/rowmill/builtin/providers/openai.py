@@ -14,12 +14,12 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from rowmill.builtin.connection import in_words, innermost
-from rowmill.builtin.providers.chat_response import Answer, ChatResponse, ResponseReader, rejects_schema
+from rowmill.builtin.providers.chat_response import Answer, ChatResponse, Key, ResponseReader, rejects_schema
 from rowmill.builtin.providers.pacing import Clock
 from rowmill.model.errors import UsageError
-from rowmill.model.outcome import RetryLater
-from rowmill.plugins.contracts import Request
+from rowmill.model.outcome import Failed, RetryLater, StopJob
+from rowmill.plugins.connection import in_words, innermost
+from rowmill.plugins.contracts import Completion, Request
 
 _BASE_URL = "https://api.openai.com/v1"
 _KEY_NAME = "OPENAI_API_KEY"
@@ -33,30 +33,29 @@ and a call that meets such a close on its way fails uncertainly: the server may 
 
 
 class OpenAIProvider:
-    """``config`` takes ``base_url`` and ``api_key_env`` (the environment variable that holds the key). Without a
-    ``base_url`` it is OpenAI itself. User info in the URL is sent where there is no key. Raises ``UsageError`` for a
-    missing model, a missing key, an unusable URL or proxy."""
+    """``config`` takes ``base_url`` and ``api_key_env`` (the environment variable that holds the key), or the name of a
+    ``connection`` with its ``base_url`` and ``api_key``. Without a ``base_url`` it is OpenAI itself. User info in the
+    URL is sent where there is no key. Raises ``UsageError`` for a missing key, an unusable URL or proxy."""
 
     max_concurrency = None
 
     def __init__(self, model: str, config: Mapping[str, Any], clock: Clock = time.time) -> None:
-        if not model:
-            raise UsageError("The model has no name.", "Write openai/NAME.")
         self._model = model
         base_url = (config.get("base_url") or _BASE_URL).strip()
-        url = _endpoint(base_url)
-        key_name = config.get("api_key_env") or _KEY_NAME
-        key = _key(key_name, required=not config.get("base_url"))
-        self._url = url.with_user(None) if key else url
+        url, models_url = _endpoint(base_url, "chat/completions"), _endpoint(base_url, "models")
+        key = _key(config)
+        _check_key(key, required=not config.get("base_url"))
+        self._url = url.with_user(None) if key.value else url
+        self._models_url = models_url.with_user(None) if key.value else models_url
         self._proxy = _proxy(url)
         self._headers = {"Content-Type": "application/json", "User-Agent": "rowmill"} | (
-            {"Authorization": f"Bearer {key}"} if key else {}
+            {"Authorization": f"Bearer {key.value}"} if key.value else {}
         )
-        self._reader = ResponseReader(str(url.host_port_subcomponent), model, key_name, key, clock)
+        self._reader = ResponseReader(str(url.host_port_subcomponent), model, key, clock)
         self._session: aiohttp.ClientSession | None = None
         self._takes_schema = True
         self._formatted: tuple[Mapping[str, Any], orjson.Fragment] | None = None
-        self.limit_key: str | None = sha256(f"{url}\0{key or ''}".encode()).hexdigest()[:16]
+        self.limit_key: str | None = sha256(f"{url}\0{key.value or ''}".encode()).hexdigest()[:16]
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
@@ -74,7 +73,7 @@ class OpenAIProvider:
     async def complete(self, request: Request) -> Answer:
         """One call, or two where the server turns out not to take a JSON Schema; it is then told in words."""
         constrained = request.schema is not None and self._takes_schema
-        response = await self._send(self._body(request))
+        response = await self._send("POST", self._url, self._body(request))
         if isinstance(response, RetryLater):
             return response
         if constrained and rejects_schema(response):
@@ -82,12 +81,27 @@ class OpenAIProvider:
             return await self.complete(request)
         return self._reader.read(response)
 
-    async def _send(self, body: bytes) -> ChatResponse | RetryLater:
+    async def check(self) -> Failed | RetryLater | StopJob | None:
+        """Asks a model for one token: many servers tell only then that credit is missing. Without a model asks for the
+        list of all, which costs nothing."""
+        if not self._model:
+            listed = await self._send("GET", self._models_url)
+            return listed if isinstance(listed, RetryLater) else self._reader.read_models(listed)
+        answer = await self._one_token("max_tokens")
+        if isinstance(answer, Failed) and "max_completion_tokens" in answer.message:  # as newer models of OpenAI say
+            answer = await self._one_token("max_completion_tokens")
+        cut_off = isinstance(answer, RetryLater) and answer.code == "invalid_output"
+        return None if cut_off or isinstance(answer, Completion) else answer
+
+    async def _one_token(self, limit: str) -> Answer:
+        return await self.complete(Request([{"role": "user", "content": "Hi"}], settings={limit: 1}))
+
+    async def _send(self, method: str, url: URL, body: bytes | None = None) -> ChatResponse | RetryLater:
         assert self._session is not None, "open() comes before complete()"
         server = self._reader.server
         try:
             # Redirects are not followed: a key must not travel to a host nobody named.
-            async with self._session.post(self._url, data=body, allow_redirects=False) as response:
+            async with self._session.request(method, url, data=body, allow_redirects=False) as response:
                 return ChatResponse(response.status, response.headers.get, await response.read())
         except TimeoutError:
             return RetryLater("timeout", f"{server} took no connection within {_CONNECT_TIMEOUT:g} seconds.")
@@ -114,13 +128,13 @@ class OpenAIProvider:
         return self._reader.redacted(in_words(innermost(error))).rstrip(".")
 
 
-def _endpoint(base_url: str) -> URL:
-    """The URL to post to, its characters left as they are. Raises ``UsageError``, without repeating user info or
-    query."""
+def _endpoint(base_url: str, place: str) -> URL:
+    """The URL of ``place`` below the base URL, its characters left as they are. Raises ``UsageError``, without
+    repeating user info or query."""
     with suppress(ValueError):
         parts = urlsplit(base_url)
         path = parts.path.rstrip("/").removesuffix("/chat/completions")
-        url = URL(parts._replace(path=f"{path}/chat/completions", fragment="").geturl(), encoded=True)
+        url = URL(parts._replace(path=f"{path}/{place}", fragment="").geturl(), encoded=True)
         if _HTTP_URL.fullmatch(base_url) and url.host and url.host.encode("idna"):
             return url
     raise UsageError("The base URL is no HTTP address.", "Write it as https://HOST/v1.")
@@ -140,13 +154,22 @@ def _proxy(url: URL) -> str | None:
     return proxy
 
 
-def _key(name: str, *, required: bool) -> str | None:
-    key = os.environ.get(name, "").strip()
-    if required and not key:
-        raise UsageError(f"The model needs an API key, and the environment variable {name} is not set.", f"Set {name}.")
-    if not (key.isascii() and key.isprintable()):
-        raise UsageError(f"The API key in {name} holds characters that no key has.", f"Set {name} again.")
-    return key or None
+def _key(config: Mapping[str, Any]) -> Key:
+    if connection := config.get("connection"):
+        mend = f"Give it another: rowmill connections add {connection} --replace"
+        missing = f"the connection {connection} has none"
+        return Key(f"the key of the connection {connection}", missing, mend, config.get("api_key"))
+    name = config.get("api_key_env") or _KEY_NAME
+    value = os.environ.get(name, "").strip() or None
+    missing = f"the environment variable {name} is not set"
+    return Key(f"the key in {name}", missing, f"Set {name} to a key it accepts.", value)
+
+
+def _check_key(key: Key, *, required: bool) -> None:
+    if required and not key.value:
+        raise UsageError(f"The model needs an API key, and {key.missing}.", key.mend)
+    if key.value and not (key.value.isascii() and key.value.isprintable()):
+        raise UsageError(f"There are characters in {key.called} that no key has.", key.mend)
 
 
 def _instructed(messages: list[dict[str, str]], schema: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -35,16 +35,16 @@ def demo(*, new: bool) -> int:
     hopeless at many.
     """
     place = default_home() / "demo"
-    place.mkdir(parents=True, exist_ok=True)
     table, output = place / "reviews.csv", place / "reviews_with_sentiment.csv"
-    with as_file(reviews()) as bundled:
-        shutil.copyfile(bundled, table)
     request = RunRequest(
         input=str(table), prompt=PROMPT, system=SYSTEM, columns=COLUMNS, model=_MODEL, output=str(output),
         overwrite=True, new=new, name="demo: product reviews",
     )  # fmt: skip
-    processor_of(step_of(request))  # says what is missing before anything begins
     with the_store() as store:
+        place.mkdir(exist_ok=True)
+        with as_file(reviews()) as bundled:
+            shutil.copyfile(bundled, table)
+        processor_of(step_of(request), store)  # says what is missing before anything begins
         code, job = _enrich(store, request)
         if job.status is JobStatus.COMPLETED:
             _print_accuracy(output)

@@ -257,6 +257,12 @@ def test_what_cannot_be_imported_is_refused(folder: Path, function: str, sentenc
     assert str(caught.value).startswith(sentence)
 
 
+def test_where_there_is_nowhere_to_look_the_hint_says_what_to_do() -> None:
+    with pytest.raises(UsageError) as caught:
+        PythonProcessor({"function": "xyz_nowhere:f", "path": []}, BOTH)
+    assert str(caught.value) == "There is no Python module 'xyz_nowhere'. Install it beside Rowmill."
+
+
 def test_a_namesake_loaded_for_another_job_is_never_run_in_its_place(folder: Path) -> None:
     other = folder / "other"
     other.mkdir()

@@ -5,12 +5,18 @@ from typing import Any
 import orjson
 import pytest
 
-from rowmill.builtin.providers.chat_response import Answer, ChatResponse, ResponseReader, error_of, rejects_schema
+from rowmill.builtin.providers.chat_response import Answer, ChatResponse, Key, ResponseReader, error_of, rejects_schema
 from rowmill.model.outcome import Failed, RetryLater, StopJob, Usage
 from rowmill.plugins.contracts import Completion
 
 KEY = "sk-very-secret-1234"
-READER = ResponseReader("api.example.org", "small", "EXAMPLE_KEY", KEY, clock=lambda: 1000.0)
+
+
+def key(value: str | None) -> Key:
+    return Key("the key in EXAMPLE_KEY", "it is not set", "Set EXAMPLE_KEY to a key it accepts.", value)
+
+
+READER = ResponseReader("api.example.org", "small", key(KEY), clock=lambda: 1000.0)
 
 
 def read(status: int, body: object, headers: dict[str, str] | None = None, reader: ResponseReader = READER) -> Answer:
@@ -126,7 +132,7 @@ def test_long_words_are_cut_and_put_on_one_line() -> None:
 
 
 def test_without_a_key_the_message_says_that_none_was_sent() -> None:
-    reader = ResponseReader("localhost:1234", "small", "EXAMPLE_KEY")
+    reader = ResponseReader("localhost:1234", "small", key(None))
     assert read(401, b"", reader=reader) == StopJob(
         "key_refused",
         "localhost:1234 wants a key and none was sent (401).",
@@ -166,3 +172,35 @@ def test_the_key_is_in_no_message(status: int) -> None:
 )
 def test_when_a_schema_is_rejected(status: int, message: str, rejected: bool) -> None:
     assert rejects_schema(ChatResponse(status, no_header, orjson.dumps(error(message)))) is rejected
+
+
+@pytest.mark.parametrize("body", [{"object": "list", "data": []}, [{"id": "small"}]])
+def test_a_list_of_models_has_nothing_against_the_connection(body: object) -> None:
+    assert READER.read_models(ChatResponse(200, no_header, orjson.dumps(body))) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (200, b"<html>Welcome</html>", "invalid_response"),
+        (200, b'{"error": {"code": 401, "message": "No."}}', "key_refused"),
+        (401, b"{}", "key_refused"),
+        (402, b"{}", "no_credit"),
+        (403, b"{}", "forbidden"),
+        (404, b"{}", "http_404"),
+        (405, b"{}", "http_405"),
+        (429, b"{}", "rate_limited"),
+        (500, b"{}", "server_error"),
+    ],
+)
+def test_what_else_comes_instead_of_a_list_of_models(status: int, body: bytes, code: str) -> None:
+    answer = READER.read_models(ChatResponse(status, no_header, body))
+    assert answer is not None
+    assert answer.code == code
+
+
+def test_the_key_of_a_connection_is_called_so() -> None:
+    secret = Key("the key of the connection acme", "it has none", "Replace it.", KEY)
+    answer = read(401, {}, reader=ResponseReader("localhost", "small", secret))
+    assert answer == StopJob("key_refused", "localhost refused the key of the connection acme (401).", "Replace it.")
+    assert KEY not in repr(secret)

@@ -278,7 +278,6 @@ def test_any_gguf_file_will_do(tmp_path: Path) -> None:
     [
         ("smolm2", "no embedded model local/smolm2. Did you mean 'local/smollm2'"),
         ("gpt-5", "Use local/smollm2 or local/PATH.gguf"),
-        ("", "no embedded model"),
         ("/nowhere/x.gguf", "/nowhere/x.gguf cannot be read: No such file"),
     ],
 )
@@ -286,6 +285,12 @@ def test_an_unknown_model_is_refused_with_what_there_is(model: str, said: str) -
     with pytest.raises(UsageError) as refused:
         LocalProvider(model, {})
     assert said in str(refused.value)
+
+
+def test_a_pipe_is_no_model_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.gguf")
+    with pytest.raises(UsageError, match="is not a regular file"):
+        LocalProvider(str(tmp_path / "x.gguf"), {})
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -318,3 +323,15 @@ def test_construction_imports_neither_the_runtime_nor_the_model() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout
     assert shown == "[]\n"
+
+
+def test_a_model_that_was_loaded_passes_the_check_and_without_a_name_it_is_the_bundled_one() -> None:
+    async def check(model: str) -> None:
+        provider = LocalProvider(model, {})
+        await provider.open()
+        try:
+            assert await provider.check() is None  # type: ignore[func-returns-value]
+        finally:
+            await provider.close()
+
+    asyncio.run(check(""))

@@ -340,7 +340,6 @@ def test_openai_itself_needs_a_key() -> None:
 @pytest.mark.parametrize(
     ("model", "config"),
     [
-        ("", {"base_url": "http://localhost/v1"}),
         ("small", {"base_url": "localhost:8000/v1"}),
         ("small", {"base_url": "ftp://localhost/v1"}),
         ("small", {"base_url": "http://"}),
@@ -361,7 +360,7 @@ def test_what_cannot_be_reached_is_refused_at_once(model: str, config: dict[str,
 
 def test_a_key_that_cannot_be_sent_is_refused_unshown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXAMPLE_KEY", f"{KEY}\nX: y")
-    with pytest.raises(UsageError, match="The API key in EXAMPLE_KEY holds characters") as caught:
+    with pytest.raises(UsageError, match="There are characters in the key in EXAMPLE_KEY that no key has") as caught:
         OpenAIProvider("small", {"api_key_env": "EXAMPLE_KEY"})
     assert KEY not in str(caught.value)
 
@@ -376,3 +375,65 @@ def test_limits_are_shared_by_key_and_address_whatever_the_model(monkeypatch: py
     assert KEY not in str(first)
     monkeypatch.setenv("EXAMPLE_KEY", f"{KEY}5")
     assert first != limit_key()
+
+
+def connection(url: str | None, key: str | None = KEY) -> dict[str, Any]:
+    return {"connection": "acme", "base_url": url, "api_key": key}
+
+
+def check(url: str, model: str = "small", key: str | None = KEY) -> Failed | RetryLater | StopJob | None:
+    async def main() -> Failed | RetryLater | StopJob | None:
+        provider = OpenAIProvider(model, connection(url, key))
+        await provider.open()
+        try:
+            return await provider.check()
+        finally:
+            await provider.close()
+
+    return asyncio.run(main())
+
+
+def test_a_connection_brings_its_own_key_and_never_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-server")
+    with ModelServer() as server:
+        assert check(server.url) is None
+        assert check(server.url, key=None) is None
+        sent = [request.headers.get("authorization") for request in server.requests]
+    assert sent == [f"Bearer {KEY}", None]
+    with pytest.raises(UsageError, match="needs an API key, and the connection acme has none"):
+        OpenAIProvider("small", connection(None, None))
+
+
+def test_a_check_without_a_model_asks_for_the_list_and_makes_no_call() -> None:
+    with ModelServer(key=KEY) as server:
+        assert check(server.url, model="") is None
+        refused = check(server.url, model="", key="another")
+        assert server.total == 0
+    assert isinstance(refused, StopJob)
+    assert (refused.code, refused.hint) == (
+        "key_refused",
+        "Give it another: rowmill connections add acme --replace",
+    )
+    assert "refused the key of the connection acme" in refused.message
+
+
+def test_a_check_of_a_model_asks_for_one_token() -> None:
+    with ModelServer(script=[Reply("H", finish_reason="length")]) as server:
+        assert check(server.url) is None
+        (request,) = server.requests
+    assert (request.body["max_tokens"], request.body["model"]) == (1, "small")
+
+
+def test_a_check_of_a_newer_model_limits_it_by_the_newer_name() -> None:
+    said = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    with ModelServer(script=[Reply(status=400, body={"error": {"message": said}}), Reply("H")]) as server:
+        assert check(server.url) is None
+        assert server.requests[1].body["max_completion_tokens"] == 1
+        assert "max_tokens" not in server.requests[1].body
+
+
+def test_a_check_tells_of_missing_credit() -> None:
+    with ModelServer(script=[refused(429, code="insufficient_quota")]) as server:
+        answer = check(server.url)
+    assert isinstance(answer, StopJob)
+    assert answer.code == "no_credit"

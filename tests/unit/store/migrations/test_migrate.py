@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import orjson
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -14,6 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, create_engine
 
+from rowmill.model.budget import Price
 from rowmill.model.errors import StoreError
 from rowmill.model.ledger import Chunk
 from rowmill.model.schema import Schema
@@ -74,18 +76,28 @@ def test_the_newest_script_is_the_one_that_opening_asks_for() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
+def _store_at(revision: str, home: Path) -> sqlite3.Connection:
+    config = Config()
+    config.set_main_option("script_location", str(Path(str(migrations.__file__)).parent))
+    engine = create_engine(f"sqlite:///{home}/rowmill.db")
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
+    engine.dispose()
+    return sqlite3.connect(home / "rowmill.db")
+
+
 @pytest.fixture
 def at_0001(tmp_path: Path) -> sqlite3.Connection:
     """A store as the first release made it, still without any line."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(str(migrations.__file__)).parent))
-    engine = create_engine(f"sqlite:///{tmp_path}/rowmill.db")
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        connection.commit()
-    engine.dispose()
-    return sqlite3.connect(tmp_path / "rowmill.db")
+    return _store_at("0001", tmp_path)
+
+
+@pytest.fixture
+def at_0002(tmp_path: Path) -> sqlite3.Connection:
+    """A store as the second release made it, still without any line."""
+    return _store_at("0002", tmp_path)
 
 
 def _fill(connection: sqlite3.Connection, table: str, **values: object) -> None:
@@ -141,6 +153,43 @@ def test_jobs_and_records_of_the_first_release_go_on(tmp_path: Path, at_0001: sq
     assert store.ledger.take_chunk(claim) == Chunk(3, 3)
     assert store.database.check() is None
     store.close()
+
+
+def test_the_price_of_a_job_becomes_that_of_its_step(tmp_path: Path, at_0002: sqlite3.Connection) -> None:
+    with at_0002 as old:
+        _fill(old, "datasets", id="ds_1", name="a.csv", columns='["n"]', rows=1, content_hash="csv:1", created_at=1.0)
+        none = dict.fromkeys(("generation", "skipped", "uncertain", "tokens_in", "tokens_out", "cost", "seq"), 0)
+        step = '{"name":"s","processor":"prompt","config":{"provider":"openai","model":"m"},"outputs":{"mood":{}}}'
+        for number, price in enumerate(['{"tokens_in":5,"tokens_out":7}', "null"], 1):
+            _fill(
+                old, "jobs", id=f"job_{number}", type="enrichment", name="a.csv", status="paused", pause_reason="user",
+                dismissed=0, touched_only=0, identity="i", settings="{}", dataset=1, first_record=1, total=1,
+                spec=f'{{"steps":[{step}],"price":{price},"output":null}}', succeeded=0, failed=0, created_at=1.0,
+                **none,
+            )  # fmt: skip
+        _fill(old, "engines", id="eng_1", pid=1, joined_at=1.0)
+        _fill(old, "claims", job=1, generation=1, engine="eng_1")
+    at_0002.close()
+
+    store = open_store(tmp_path)
+    priced, unpriced = (store.browse.job(pk) for pk in (1, 2))
+    assert [step.price for step in priced.steps] == [Price(5, 7)]
+    assert (priced.priced, unpriced.priced, unpriced.steps[0].price) == (True, False, None)
+    assert "price" not in orjson.loads(store.database.read("SELECT spec FROM jobs WHERE pk = 1")[0][0])
+    assert store.database.read("SELECT held_rows, held_cost FROM claims") == [(0, 0)]
+    assert (priced.metadata, priced.file, priced.detached) == ({}, None, False)
+    store.close()
+
+
+def test_a_migrated_store_of_the_second_release_is_made_like_a_new_one(
+    tmp_path: Path, at_0002: sqlite3.Connection, declared: Connection
+) -> None:
+    at_0002.close()
+    open_store(tmp_path).close()
+    engine = create_engine(f"sqlite:///{tmp_path}/rowmill.db")
+    with engine.connect() as connection:
+        assert _schema(connection) == _schema(declared)
+    engine.dispose()
 
 
 def test_a_migrated_store_of_the_first_release_is_made_like_a_new_one(

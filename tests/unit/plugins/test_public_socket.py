@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from rowmill.builtin.processors.public_socket import PrivateAddress, is_public, public_socket
+from rowmill.plugins.public_socket import PrivateAddress, is_public, public_socket
 
 
 @pytest.mark.parametrize(

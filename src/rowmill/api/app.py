@@ -1,0 +1,104 @@
+"""The application: its routes, what stands before them, and how it describes itself."""
+
+import importlib
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
+from pydantic.json_schema import models_json_schema
+
+from rowmill.api import problems
+from rowmill.api.access import Doorkeeper
+from rowmill.api.context import Context
+from rowmill.api.metrics import Observer
+from rowmill.api.models.events import JobEvent
+from rowmill.api.query import check_query
+from rowmill.api.reception import Reception
+
+_LARGEST = 1 << 20
+"""Bytes of a request, where the route itself says nothing else."""
+
+_ROUTES = (
+    "connections",
+    "datasets",
+    "events",
+    "files",
+    "jobs",
+    "limits",
+    "results",
+    "rows",
+    "system",
+    "tokens",
+    "usage",
+    "webhooks",
+)
+
+_DESCRIPTION = """
+Batch jobs over tables: every row goes through a model, an HTTP API or a function, durably and in parallel.
+
+Errors are problem documents (RFC 9457) with a stable `code`. Lists are pages: give `next_cursor` back as `cursor`.
+A POST that makes something takes an `Idempotency-Key`; what can be changed has an `ETag`, which `If-Match` checks.
+"""
+
+
+def create_app(
+    context: Context, *, hosts: frozenset[str] = frozenset(), origins: frozenset[str] = frozenset()
+) -> FastAPI:
+    """The application. ``hosts`` are names under which it is reached besides its addresses, ``origins`` those whose
+    pages may call it from a browser (CORS)."""
+    app = FastAPI(
+        title="Rowmill",
+        version=version("rowmill"),
+        description=_DESCRIPTION,
+        docs_url=None,  # both load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.context = context
+    problems.install(app)
+    app.add_middleware(Reception)  # first, so that every other one has a part in what it answers
+    for name in _ROUTES:
+        router = importlib.import_module(f"rowmill.api.routes.{name}").router
+        # A limit of the app itself would be beyond the reach of `problems`.
+        app.include_router(router, max_body_size=_LARGEST, dependencies=[Depends(check_query)])
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(origins),
+            allow_methods=["*"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID"],
+            expose_headers=["ETag", "Location", "Idempotent-Replayed"],
+        )
+    app.add_middleware(Doorkeeper, hosts=hosts, origins=origins)
+    app.add_middleware(Observer, metrics=context.metrics)
+    _describe(app)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The route's own name: a generated client's methods are called by it."""
+    return route.name
+
+
+def _describe(app: FastAPI) -> None:
+    """Puts the error document and that of an event among the schemas: no route's answer is of these types as far as
+    FastAPI knows."""
+    generated = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generated()
+        schemas = document["components"]["schemas"]
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        if "Problem" not in schemas:
+            _, found = models_json_schema(
+                [(problems.Problem, "serialization"), (JobEvent, "serialization")],
+                ref_template="#/components/schemas/{model}",
+            )
+            schemas.update({**found["$defs"], **schemas})
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

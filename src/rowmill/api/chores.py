@@ -1,0 +1,31 @@
+"""What the server does now and then besides: forgets what is old, lets jobs go on that a limit had stopped."""
+
+from collections.abc import Callable, Sequence
+
+from rowmill.api.idempotency import KEPT_FOR
+from rowmill.service.limits import let_go_on
+from rowmill.store.store import Store
+
+_DAY = 24 * 3600.0
+EVENTS_KEPT_FOR = 30 * _DAY
+"""Seconds for which events and deliveries are kept."""
+
+
+def chores(store: Store) -> Sequence[Callable[[], object]]:
+    """Calls that are made every few seconds, in a thread."""
+    return (lambda: let_go_on(store), _EveryHour(store))
+
+
+class _EveryHour:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._due = store.clock()
+
+    def __call__(self) -> None:
+        now = self._store.clock()
+        if now < self._due:
+            return
+        self._due = now + 3600.0
+        self._store.requests.forget(now - KEPT_FOR)
+        self._store.events.forget(now - EVENTS_KEPT_FOR)
+        self._store.deliveries.forget(now - EVENTS_KEPT_FOR)

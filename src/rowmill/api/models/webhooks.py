@@ -1,0 +1,82 @@
+"""Webhooks and their deliveries."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from rowmill.api.models.base import Input, Json, Moment, Output
+from rowmill.model.webhook import EVENT_TYPES, TEST, DeliveryStatus
+
+
+def _one_of(names: tuple[str, ...]) -> Any:
+    return Field(json_schema_extra={"enum": list(names)})
+
+
+EventType = Annotated[str, _one_of(EVENT_TYPES)]
+Events = Annotated[
+    list[EventType], Field(max_length=50, description="What it is told of; everything where there is none.")
+]
+Url = Annotated[
+    str,
+    Field(
+        max_length=2000,
+        description="Where events are sent to: http:// or https://, without user name and password.",
+        examples=["https://example.com/rowmill"],
+    ),
+]
+
+
+class WebhookInput(Input):
+    url: Url
+    events: Events = Field(default_factory=list, examples=[["job.completed", "job.failed", "job.paused"]])
+
+
+class WebhookChange(Input):
+    """What is not given, or null, stays."""
+
+    url: Url | None = None
+    events: Events | None = None
+    active: bool | None = Field(None, description="What happens while it is not active is never told.")
+
+
+class WebhookOutput(Output):
+    """Somebody who is told of what happens to jobs."""
+
+    id: str = Field(examples=["whk_4m1x2y3z5a6b"])
+    url: str
+    events: list[EventType]
+    active: bool = Field(description="False once its receiver has answered 410 Gone, too.")
+    created_at: Moment
+
+
+class WebhookWithSecret(WebhookOutput):
+    """A webhook with its new secret."""
+
+    secret: str = Field(
+        description="Verifies signatures, after Standard Webhooks. It is never shown again.",
+        examples=["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDC9EVtgNxTEg="],
+    )
+
+
+class DeliveryAttemptOutput(Output):
+    """One try."""
+
+    number: int
+    at: Moment
+    duration_seconds: float
+    http_status: int | None = Field(description="Null where the receiver did not answer.")
+    error: str | None = Field(description="Why it does not count as delivered; null where it does.")
+
+
+class DeliveryOutput(Output):
+    """One event on its way to one webhook."""
+
+    id: str = Field(description="Sent as `webhook-id`, the same with every try.", examples=["msg_4m1x2y3z5a6b"])
+    type: Annotated[str, _one_of((*EVENT_TYPES, TEST))]
+    status: DeliveryStatus
+    payload: Json = Field(description="What is sent.")
+    created_at: Moment
+    next_attempt_at: Moment | None = Field(
+        description="When it is tried next; while it is being sent: from when on it is if nothing comes of that."
+    )
+    attempts: list[DeliveryAttemptOutput] = Field(description="The last 20, the newest first.")

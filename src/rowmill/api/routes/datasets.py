@@ -1,0 +1,150 @@
+"""Datasets: made, listed, shown with their records, deleted."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from rowmill.api import etags
+from rowmill.api.access import ADMIN, READ, RUN
+from rowmill.api.context import ContextDep, StoreDep
+from rowmill.api.etags import IfMatch, etag_of
+from rowmill.api.idempotency import Made, OnceDep
+from rowmill.api.models.base import Json, Page
+from rowmill.api.models.datasets import DatasetInput, DatasetOutput, RecordHistory, RecordOutput
+from rowmill.api.paging import Cursor, Limit, Pager
+from rowmill.api.problems import responses
+from rowmill.engine.inputs import result_columns
+from rowmill.model.errors import NotFound
+from rowmill.model.job import Dataset
+from rowmill.model.schema import Field, declared_schema
+from rowmill.service import retention
+from rowmill.service.datasets import check_dataset_name, profile, record, records_page
+from rowmill.service.view import dataset_view, record_view
+from rowmill.store.store import Store
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+
+_LAST = 1 << 53
+
+
+def _the_dataset(
+    store: StoreDep, dataset: Annotated[str, Path(min_length=1, max_length=1000, description="Its id or its name.")]
+) -> Dataset:
+    found = store.datasets.named(dataset)
+    if found is None:
+        raise NotFound(f"There is no dataset {dataset!r}.", "GET /v1/datasets lists them.")
+    return found
+
+
+DatasetDep = Annotated[Dataset, Depends(_the_dataset)]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=DatasetOutput,
+    dependencies=[RUN],
+    responses=responses("conflict", "usage", "idempotency_key_reused", "too_large"),
+)
+def create_dataset(context: ContextDep, once: OnceDep, asked: DatasetInput) -> Response:
+    """Makes an empty dataset; imports fill it."""
+    check_dataset_name(asked.name)
+    fields = [Field(each.name, each.type, each.required, tuple(each.values)) for each in asked.fields]
+    schema = declared_schema(fields, asked.key)
+
+    def make(id_: str) -> Made:
+        store = context.store
+        made = store.datasets.named(id_) or store.datasets.make(id_, asked.name, schema, store.clock())
+        return Made(_shown(store, made), headers={"Location": f"/v1/datasets/{made.id}", "ETag": _etag(made)})
+
+    return once("ds", asked, make)
+
+
+@router.get("", response_model=Page[DatasetOutput], dependencies=[READ], responses=responses("invalid_cursor"))
+def list_datasets(store: StoreDep, limit: Limit = 50, cursor: Cursor = None) -> Any:
+    """Datasets by name, but for those that hold the input of one job."""
+    pager = Pager("datasets")
+    found = store.datasets.page(pager.after(cursor, ""), limit + 1)
+    return pager.page(found, limit, lambda dataset: dataset.name, dataset_view)
+
+
+@router.get("/{dataset}", response_model=DatasetOutput, dependencies=[READ], responses=responses("not_found"))
+def get_dataset(store: StoreDep, dataset: DatasetDep, response: Response) -> Any:
+    """A dataset and its columns. Its ETag changes with its revision."""
+    response.headers["ETag"] = _etag(dataset)
+    return _shown(store, dataset)
+
+
+@router.delete(
+    "/{dataset}",
+    status_code=204,
+    response_class=Response,
+    dependencies=[ADMIN],
+    responses=responses("not_found", "busy", "precondition_failed"),
+)
+def delete_dataset(
+    store: StoreDep,
+    dataset: DatasetDep,
+    with_jobs: Annotated[bool, Query(description="Delete its enrichments, too, with their results.")] = False,
+    if_match: IfMatch = None,
+) -> None:
+    """Deletes a dataset with its imports and exports, and the downloads that these have made."""
+    etags.check(if_match, _etag(dataset))
+    retention.delete_dataset(store, dataset, with_jobs=with_jobs)
+
+
+@router.get(
+    "/{dataset}/records",
+    response_model=Page[RecordOutput],
+    dependencies=[READ],
+    responses=responses("not_found", "invalid_cursor", "usage"),
+)
+def list_records(
+    store: StoreDep,
+    dataset: DatasetDep,
+    where: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=4000,
+            description="Only records for which this holds. A page may then have fewer than `limit` although more "
+            "follow.",
+            examples=["stars >= 4 and text contains 'refund'"],
+        ),
+    ] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Any:
+    """Records by number as they stand, with the columns that jobs have added."""
+    pager = Pager("records", dataset.id, where)
+    page = records_page(store, dataset, where, pager.after(cursor, 0), limit)
+    return pager.part(page.records, page.after, lambda each: {"record": each[0], "values": each[1]})
+
+
+@router.get(
+    "/{dataset}/records/{number}", response_model=RecordHistory, dependencies=[READ], responses=responses("not_found")
+)
+def get_record(
+    store: StoreDep,
+    dataset: DatasetDep,
+    number: Annotated[int, Path(ge=1, le=_LAST, description="The record's number.")],
+) -> Any:
+    """A record with its versions and what jobs have found for it."""
+    found = record(store, dataset, number)
+    if found is None:
+        raise NotFound(f"{dataset.name} has no record {number}.", f"Its records are numbered 1 to {dataset.rows}.")
+    return record_view(store, dataset, found)
+
+
+@router.get("/{dataset}/profile", response_model=Json, dependencies=[READ], responses=responses("not_found"))
+def get_profile(store: StoreDep, dataset: DatasetDep) -> Any:
+    """What the columns hold. The first time after an import every record is read for it."""
+    return profile(store, dataset)
+
+
+def _shown(store: Store, dataset: Dataset) -> dict[str, Any]:
+    return {**dataset_view(dataset), "result_columns": result_columns(store, dataset)}
+
+
+def _etag(dataset: Dataset) -> str:
+    return etag_of(dataset.id, dataset.name, dataset.revision)

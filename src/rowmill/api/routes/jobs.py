@@ -1,0 +1,215 @@
+"""Jobs: made, listed, shown, changed, steered, deleted."""
+
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Path, Query, Response
+
+from rowmill.api import etags
+from rowmill.api.access import ADMIN, READ, RUN
+from rowmill.api.context import ContextDep, StoreDep
+from rowmill.api.etags import IfMatch, etag_of
+from rowmill.api.examples import JOBS
+from rowmill.api.idempotency import Made, OnceDep
+from rowmill.api.models.base import Page
+from rowmill.api.models.jobs import JobChange, JobInput, JobOutput, RetryInput
+from rowmill.api.paging import Cursor, Limit, Pager
+from rowmill.api.problems import responses
+from rowmill.api.submissions import submit_job
+from rowmill.api.turns import one_at_a_time
+from rowmill.model.budget import nano
+from rowmill.model.errors import Busy, NotFound
+from rowmill.model.job import Job, Settings
+from rowmill.model.ranges import parse_ranges
+from rowmill.model.status import JobStatus, JobType, Verb
+from rowmill.service import control, retention
+from rowmill.service.view import job_view
+from rowmill.store.store import Store
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+_LARGEST = 10 << 20
+"""Bytes of a request that makes a job, inline rows included."""
+_NEWEST = 1 << 62
+_WHY_NOT = (
+    "busy", "conflict", "idempotency_key_reused", "input", "not_found", "nothing_to_do", "remote_code", "server_file",
+    "unavailable", "usage",
+)  # fmt: skip
+
+JobId = Annotated[str, Path(pattern=r"^job_[a-z0-9]+$", max_length=100, description="The job's id.")]
+
+
+def the_job(store: StoreDep, job_id: JobId) -> Job:
+    """The job of the path. Raises ``NotFound``."""
+    found = store.browse.job_by_id(job_id)
+    if found is None:
+        raise NotFound(f"There is no job {job_id}.", "GET /v1/jobs lists them.")
+    return found
+
+
+JobDep = Annotated[Job, Depends(the_job)]
+
+
+def shown(store: Store, job: Job) -> dict[str, Any]:
+    """``job`` with its executions."""
+    return job_view(job, store.clock(), store.browse.executions(job.pk))
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=JobOutput,
+    dependencies=[RUN],
+    responses=responses(*_WHY_NOT),
+    max_body_size=_LARGEST,
+)
+def create_job(context: ContextDep, once: OnceDep, asked: Annotated[JobInput, Body(openapi_examples=JOBS)]) -> Response:
+    """Makes a job. It is worked as soon as a worker has a place for it."""
+
+    def make(job_id: str) -> Made:
+        store = context.store
+        job = store.browse.job_by_id(job_id) or submit_job(context, asked, job_id)
+        context.wake()
+        return Made(JobOutput(**shown(store, job)), headers={"Location": f"/v1/jobs/{job.id}", "ETag": _etag(job)})
+
+    return once("job", asked, make)
+
+
+@router.get("", response_model=Page[JobOutput], dependencies=[READ], responses=responses("invalid_cursor"))
+def list_jobs(
+    store: StoreDep,
+    status: Annotated[JobStatus | None, Query(description="Only jobs of this status.")] = None,
+    type_: Annotated[JobType | None, Query(alias="type", description="Only jobs of this type.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Any:
+    """Jobs, newest first."""
+    pager = Pager("jobs", status, type_)
+    found = store.browse.jobs(status, type_, pager.after(cursor, _NEWEST), limit + 1)
+    now = store.clock()
+    return pager.page(found, limit, lambda job: job.pk, lambda job: job_view(job, now))
+
+
+@router.get("/{job_id}", response_model=JobOutput, dependencies=[READ], responses=responses("not_found"))
+def get_job(store: StoreDep, job: JobDep, response: Response) -> Any:
+    """A job with its executions. Its ETag is that of what can be changed, not of its progress."""
+    response.headers["ETag"] = _etag(job)
+    return shown(store, job)
+
+
+@router.patch(
+    "/{job_id}",
+    response_model=JobOutput,
+    dependencies=[RUN],
+    responses=responses("not_found", "illegal_transition", "precondition_failed", "usage"),
+)
+def change_job(
+    context: ContextDep, job: JobDep, change: JobChange, response: Response, if_match: IfMatch = None
+) -> Any:
+    """Changes a job's name, metadata or settings; a running job follows at once."""
+    store = context.store
+    given = change.model_dump(include=change.model_fields_set)
+    names = {name: given.pop(name) for name in ("name", "metadata") if name in given}
+    with one_at_a_time(f"change {job.id}"):
+        job = store.browse.job(job.pk)
+        etags.check(if_match, _etag(job))
+        if given:
+            control.steer(store, job, **_settings(given))
+        if names:
+            store.control.describe(job.pk, **names)
+        changed = store.browse.job(job.pk)
+    context.wake()
+    response.headers["ETag"] = _etag(changed)
+    return shown(store, changed)
+
+
+@router.delete(
+    "/{job_id}",
+    status_code=204,
+    response_class=Response,
+    dependencies=[ADMIN],
+    responses=responses("not_found", "illegal_transition", "busy", "precondition_failed", "usage"),
+)
+def delete_job(store: StoreDep, job: JobDep, if_match: IfMatch = None) -> None:
+    """Deletes a job that has ended, with its rows and results."""
+    etags.check(if_match, _etag(job))
+    retention.delete_job(store, job)
+
+
+_STEERED: dict[str, Any] = {
+    "response_model": JobOutput,
+    "dependencies": [RUN],
+    "responses": responses("not_found", "illegal_transition", "busy", "usage"),
+}
+
+
+@router.post("/{job_id}/start", **_STEERED)
+def start_job(context: ContextDep, job: JobDep) -> Any:
+    """Lets a job begin that was made with `start: false`."""
+    return _resumed(context, job)
+
+
+@router.post("/{job_id}/resume", **_STEERED)
+def resume_job(context: ContextDep, job: JobDep) -> Any:
+    """Goes on with what is left of a paused or failed job; takes back a pause that is still being obeyed."""
+    return _resumed(context, job)
+
+
+@router.post("/{job_id}/pause", **_STEERED)
+def pause_job(store: StoreDep, job: JobDep) -> Any:
+    """Pauses a job: rows in flight are finished and saved. While they are, the answer says `stopping`."""
+    return shown(store, control.pause(store, job))
+
+
+@router.post("/{job_id}/cancel", **_STEERED)
+def cancel_job(store: StoreDep, job: JobDep) -> Any:
+    """Stops a job for good; what is done is kept."""
+    return shown(store, control.cancel(store, job))
+
+
+@router.post("/{job_id}/retry", **_STEERED)
+def retry_job(context: ContextDep, job: JobDep, asked: RetryInput | None = None) -> Any:
+    """Runs failed rows again; of a paused or failed job also what is left."""
+    asked = asked or RetryInput()
+    ranges = parse_ranges(asked.rows, job.counts.total or 0) if asked.rows else []
+    codes = asked.codes or ()
+    control.retry(context.store, job, failed_only=asked.failed_only, codes=codes, ranges=ranges, detached=True)
+    context.wake()
+    return shown(context.store, context.store.browse.job(job.pk))
+
+
+@router.post("/{job_id}/dismiss", **_STEERED)
+def dismiss_job(store: StoreDep, job: JobDep) -> Any:
+    """Says that the failed rows of a completed job need no attention."""
+    return shown(store, control.dismiss(store, job))
+
+
+def _resumed(context: ContextDep, job: Job) -> dict[str, Any]:
+    store = context.store
+    try:
+        control.resume(store, job, detached=True)
+    except Busy:
+        now = store.browse.job(job.pk)
+        if now.status is not JobStatus.RUNNING or now.wish is Verb.CANCEL:
+            raise
+        # It goes on already: whoever says so twice is not wrong.
+    context.wake()
+    return shown(store, store.browse.job(job.pk))
+
+
+def _etag(job: Job) -> str:
+    return etag_of(job.id, job.name, job.metadata, asdict(job.settings))
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Settings as the store knows them; null means what a job has that was told nothing."""
+    settings = {
+        name: getattr(Settings(), name) if value is None else value
+        for name, value in given.items()
+        if name != "budget_usd"
+    }
+    if "budget_usd" in given:
+        budget = given["budget_usd"]
+        settings["budget"] = None if budget is None else nano(Decimal(str(budget)))
+    return settings

@@ -1,0 +1,48 @@
+"""A job's rows."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+
+from rowmill.api.access import READ
+from rowmill.api.context import StoreDep
+from rowmill.api.models.base import Page
+from rowmill.api.models.jobs import RowOutput
+from rowmill.api.paging import Cursor, Limit, Pager
+from rowmill.api.problems import responses
+from rowmill.api.routes.jobs import JobDep
+from rowmill.model.errors import NotFound
+from rowmill.model.job import Row
+from rowmill.model.status import RowStatus
+from rowmill.service import browse
+from rowmill.service.view import row_view
+
+router = APIRouter(prefix="/v1/jobs/{job_id}/rows", tags=["rows"], dependencies=[READ])
+
+_LAST = 1 << 53
+RowNumber = Annotated[int, Path(ge=1, le=_LAST, description="Counts from 1 within the job.")]
+
+
+@router.get("", response_model=Page[RowOutput], responses=responses("not_found", "invalid_cursor"))
+def list_rows(
+    store: StoreDep,
+    job: JobDep,
+    status: Annotated[RowStatus | None, Query(description="Only rows of this status.")] = None,
+    after: Annotated[int, Query(ge=0, le=_LAST, description="Begin after this row number.")] = 0,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Any:
+    """The rows of a job by number, as they stand."""
+    pager = Pager("rows", job.id, status)
+    found = browse.rows_page(store, job, status, pager.after(cursor, after), limit + 1)
+    columns = store.datasets.get(job.dataset).columns
+    return pager.page(found, limit, lambda row: row.number, lambda row: row_view(row, columns, priced=job.priced))
+
+
+@router.get("/{number}", response_model=RowOutput, responses=responses("not_found"))
+def get_row(store: StoreDep, job: JobDep, number: RowNumber) -> Any:
+    """One row with all its attempts."""
+    found: Row | None = browse.row(store, job, number)
+    if found is None:
+        raise NotFound(f"{job.id} has no row {number}.", "GET its rows to see which there are.")
+    return row_view(found, store.datasets.get(job.dataset).columns, priced=job.priced)

@@ -1,0 +1,67 @@
+"""Whether the server is well, its figures, and who works."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from rowmill.api.access import READ
+from rowmill.api.context import ContextDep, StoreDep
+from rowmill.api.models.base import Page
+from rowmill.api.models.system import Health, WorkerOutput
+from rowmill.api.paging import Cursor, Limit, Pager
+from rowmill.api.problems import Refused, responses
+from rowmill.service.view import moment
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/healthz", response_model=Health, responses=responses())
+async def health() -> Any:
+    """Answers as long as the process does, even if every thread waits for something. Needs no token."""
+    return Health()
+
+
+@router.get("/readyz", response_model=Health, responses=responses("unavailable"))
+def ready(context: ContextDep) -> Any:
+    """Answers when the store can be read and the worker is alive. Needs no token."""
+    context.store.events.last()
+    if not context.working():
+        raise Refused("unavailable", "The worker is not alive.", "See the server's log; it is started again by itself.")
+    return Health()
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    dependencies=[READ],
+    responses={
+        **responses(),
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus' text format."},
+    },
+)
+def metrics(context: ContextDep) -> Response:
+    """Figures for Prometheus."""
+    content, media_type = context.metrics.exposed()
+    return Response(content, media_type=media_type)
+
+
+@router.get(
+    "/v1/workers", response_model=Page[WorkerOutput], dependencies=[READ], responses=responses("invalid_cursor")
+)
+def list_workers(store: StoreDep, limit: Limit = 100, cursor: Cursor = None) -> Any:
+    """The engines that are known, each with the jobs that it holds."""
+    pager = Pager("workers")
+    after = pager.after(cursor, "")
+    found = sorted((engine for engine in store.browse.engines() if engine.id > after), key=lambda engine: engine.id)
+    return pager.page(
+        found[: limit + 1],
+        limit,
+        lambda engine: engine.id,
+        lambda engine: {
+            "id": engine.id,
+            "pid": engine.pid,
+            "alive": engine.alive,
+            "joined_at": moment(engine.joined_at),
+            "jobs": engine.jobs,
+        },
+    )

@@ -1,0 +1,64 @@
+"""``rowmill tokens``: who may use the API."""
+
+import click
+from rich.markup import escape
+
+from rowmill.cli.common import console, json_option, print_json, the_store
+from rowmill.cli.tables import table
+from rowmill.model.access import Access
+from rowmill.service import tokens as service
+from rowmill.service.view import moment
+
+
+@click.group()
+def tokens() -> None:
+    """Make, list and take back the tokens with which the API is used."""
+
+
+@tokens.command()
+@click.argument("name")
+@click.option(
+    "--scope", type=click.Choice([scope.value for scope in Access]), required=True,
+    help="What it may do: see (read), also work with jobs and data (run), also manage the server (admin).",
+)  # fmt: skip
+@json_option
+def create(name: str, scope: str, *, as_json: bool) -> None:
+    """Make a token and print it, for the only time: what is stored cannot be turned back into it."""
+    with the_store() as store:
+        token, clear = service.create(store, name, Access(scope))
+    if as_json:
+        print_json(service.token_view(token) | {"token": clear})
+    else:
+        click.echo(f"{token.id} may {scope}. It is shown this once:", err=True)
+        click.echo(clear)
+
+
+@tokens.command(name="list")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List tokens and when they were last used."""
+    with the_store() as store:
+        found = service.every(store)
+    if as_json:
+        print_json([service.token_view(token) for token in found])
+    elif not found:
+        click.echo("There are no tokens. Make one with `rowmill tokens create NAME --scope run`.", err=True)
+    else:
+        shown = table("id", "name", "scope", "created", "used")
+        for each in found:
+            used = moment(each.used_at) or "never"
+            shown.add_row(each.id, escape(each.name), each.scope.value, moment(each.created_at), used)
+        console().print(shown)
+
+
+@tokens.command()
+@click.argument("name", metavar="TOKEN")
+@json_option
+def revoke(name: str, *, as_json: bool) -> None:
+    """Take TOKEN back, at once. It is an id, a unique beginning of one, or a name."""
+    with the_store() as store:
+        token = service.revoke(store, name)
+    if as_json:
+        print_json(service.token_view(token))
+    else:
+        click.echo(f"{token.id} ({token.name}) is valid no more.")

@@ -1,0 +1,45 @@
+"""``rowmill usage``: what was used."""
+
+from collections.abc import Iterator
+
+import click
+from rich.markup import escape
+
+from rowmill.cli.common import console, json_option, print_json, the_store
+from rowmill.cli.tables import table
+from rowmill.model.budget import dollars
+from rowmill.model.usage import Used
+from rowmill.service.usage import BY, days_of, usage_view
+from rowmill.store.store import Store
+from rowmill.store.usage import By
+
+_PAGE = 1000
+
+
+@click.command()
+@click.option("--month", metavar="MONTH", help="Which month, such as 2026-11; by default this one.")
+@click.option("--by", type=click.Choice(BY), default="day", show_default=True, help="What is added up.")
+@json_option
+def usage(month: str | None, by: By, *, as_json: bool) -> None:
+    """Show what enrichments have used in a calendar month (UTC): rows, calls, tokens, money."""
+    with the_store() as store:
+        first, last = days_of(store, month)
+        total = store.usage.total(first, last)
+        found = list(_every(store, first, last, by))
+    if as_json:
+        print_json([usage_view(by, key, used) for key, used in found])
+    elif not found:
+        click.echo("Nothing was used.", err=True)
+    else:
+        shown = table(by, "rows", "calls", "tokens in", "tokens out", "cost")
+        for key, used in [*found, ("total", total)]:
+            counts = (used.rows, used.attempts, used.tokens_in, used.tokens_out)
+            shown.add_row(escape(key), *(f"{count:,}" for count in counts), f"${dollars(used.cost):,.4f}")
+        console().print(shown)
+
+
+def _every(store: Store, first: str, last: str, by: By) -> Iterator[tuple[str, Used]]:
+    after = ""
+    while page := store.usage.between(first, last, by, after, _PAGE):
+        yield from page
+        after = page[-1][0]

@@ -1,0 +1,41 @@
+"""The Python client of the HTTP API, sync and async from one source, and the same verbs on a local store.
+
+Each verb is written once, as a generator that yields what is to be done (``exchange.Action``) and is sent what came of
+it. A transport does it: over HTTP, blocking or not, or by calling the application in this process. ``verbs`` makes a
+method of a generator: on a sync client it returns the value, on an async one an awaitable of it.
+"""
+
+from rowmill.client.client import AsyncClient, Client, enrich
+from rowmill.client.errors import (
+    ApiError,
+    ClientError,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    JobStopped,
+    NotFound,
+    Unauthorized,
+    Unreachable,
+    WaitTimeout,
+)
+from rowmill.client.jobs import AsyncJob, Job
+from rowmill.client.results import Results
+
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "AsyncJob",
+    "Client",
+    "ClientError",
+    "Conflict",
+    "Forbidden",
+    "InvalidRequest",
+    "Job",
+    "JobStopped",
+    "NotFound",
+    "Results",
+    "Unauthorized",
+    "Unreachable",
+    "WaitTimeout",
+    "enrich",
+]

@@ -1,0 +1,66 @@
+"""Where the server is and what every request carries."""
+
+import ipaddress
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from rowmill.client.exchange import Request
+from rowmill.model.errors import UsageError
+
+DEFAULT_URL = "http://127.0.0.1:8642"
+CONNECT_WITHIN = 10.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server and the token for it."""
+
+    url: str
+    token: str | None
+
+    @classmethod
+    def of(cls, url: str | None, token: str | None) -> "Address":
+        """From what is given, else ``ROWMILL_URL`` and ``ROWMILL_TOKEN``. Raises ``UsageError``."""
+        url = (url or os.environ.get("ROWMILL_URL") or DEFAULT_URL).rstrip("/")
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"{url!r} is no URL of a server.", f"Write it as {DEFAULT_URL}.")
+        return cls(url, token or os.environ.get("ROWMILL_TOKEN") or None)
+
+    def headers(self, request: Request) -> dict[str, str]:
+        """What is sent with ``request``."""
+        own = {
+            "User-Agent": f"rowmill-python/{version('rowmill')}",
+            "Accept": "application/json, */*",
+            **request.headers,
+        }
+        return {**own, "Authorization": f"Bearer {self.token}"} if self.token else own
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy that the environment names for this server; none reaches this machine itself."""
+        parts = urlsplit(self.url)
+        host = parts.hostname or ""
+        if _is_here(host) or proxy_bypass(host):
+            return None
+        proxies = getproxies()
+        found = proxies.get(parts.scheme) or proxies.get("all")
+        return found if found is None or "://" in found else f"http://{found}"
+
+    def out_of_reach(self, error: BaseException) -> tuple[str, str]:
+        """What to say of it, and what to do."""
+        reason = str(error) or type(error).__name__
+        return f"No answer from {self.url}: {reason}.", "See that the server runs: rowmill serve"
+
+
+def _is_here(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

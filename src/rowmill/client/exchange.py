@@ -1,0 +1,232 @@
+"""What is said to a server and what it answers, without saying how: no I/O happens here."""
+
+import email.utils
+import random
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Generic, TypeAlias, TypeVar
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import orjson
+
+from rowmill.client.errors import ApiError, Unreachable, api_error
+
+T = TypeVar("T")
+
+TRIES = 5
+_BUSY = (429, 502, 503, 504)
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 30.0
+"""Seconds between two tries: doubled each time, or what the server asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body that is sent as it is read: ``size`` bytes where that is known. ``open`` begins it, anew each time if
+    ``again``."""
+
+    open: Callable[[], AbstractContextManager[BinaryIO]]
+    size: int | None = None
+    again: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """``path`` begins with a slash. ``silence`` is how many seconds the server may say nothing."""
+
+    method: str
+    path: str
+    query: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Upload | None = None
+    silence: float = 60.0
+
+    @property
+    def target(self) -> str:
+        """Path and query; what is ``None`` is left out."""
+        given = {name: _text(value) for name, value in self.query.items() if value is not None}
+        return f"{self.path}?{urlencode(given)}" if given else self.path
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether nothing is done twice where it is sent twice."""
+        if isinstance(self.body, Upload) and not self.body.again:
+            return False
+        return self.method in ("GET", "PUT", "DELETE") or "Idempotency-Key" in self.headers
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``headers`` are in lower case; ``stream`` is the transport's own."""
+
+    status: int
+    headers: Mapping[str, str]
+    stream: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Sends a request; gives the ``Answer`` as soon as its head is there. Raises ``Unreachable``."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The next bytes of an answer, none at its end. Raises ``Unreachable`` where it breaks off."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """An answer that is needed no more, read to its end or not."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Generic[T]):
+    """One value of a stream, for whoever iterates over it."""
+
+    value: T
+
+
+Action: TypeAlias = Open | Read | Close | Sleep
+Steps: TypeAlias = Generator[Action, Any, T]
+"""A verb on its way to one value."""
+
+Flow: TypeAlias = Generator[Action | Item[T], Any, None]
+"""A verb whose values come one after the other."""
+
+
+def get(path: str, **query: Any) -> Steps[Any]:
+    """The JSON at ``path``."""
+    return _json(Request("GET", path, query))
+
+
+def post(path: str, body: object = None, *, creates: bool = False) -> Steps[Any]:
+    """The JSON that comes back. With ``creates`` it is safe to send it again: it makes one thing only."""
+    headers = {"Idempotency-Key": uuid4().hex} if creates else {}
+    return send_json("POST", path, body, headers)
+
+
+def send_json(method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Steps[Any]:
+    """Sends ``body`` as JSON; gives the JSON that comes back, ``None`` where nothing does."""
+    given = dict(headers or {})
+    if body is not None:
+        given["Content-Type"] = "application/json"
+    return _json(Request(method, path, headers=given, body=None if body is None else orjson.dumps(body)))
+
+
+def delete(path: str, **query: Any) -> Steps[None]:
+    """Deletes what is at ``path``."""
+    yield from whole(Request("DELETE", path, query))
+
+
+def items(path: str, made: Callable[[Any], T], **query: Any) -> Flow[T]:
+    """Everything of a list, page after page, as what is ``made`` of its JSON."""
+    cursor = None
+    while True:
+        page = yield from get(path, **query, cursor=cursor)
+        for each in page["data"]:
+            yield Item(made(each))
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
+
+
+def _json(request: Request) -> Steps[Any]:
+    body = yield from whole(request)
+    if not body:
+        return None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        hint = "See that the URL is that of a Rowmill server."
+        raise ApiError(200, "not_json", f"{request.path} did not answer with JSON.", hint) from error
+
+
+def whole(request: Request) -> Steps[bytes]:
+    """The whole body of the answer; an answer that breaks off is asked for again where that is safe."""
+    for attempt in range(1, TRIES + 1):
+        answer = yield from ask(request)
+        try:
+            return (yield from read(answer))
+        except Unreachable:
+            if attempt == TRIES or not request.repeatable:
+                raise
+        yield Sleep(_pause(attempt))
+    raise AssertionError("the last try returns or raises")
+
+
+def read(answer: Answer) -> Steps[bytes]:
+    """The rest of ``answer``, which is closed then."""
+    parts: list[bytes] = []
+    try:
+        while part := (yield Read(answer)):
+            parts.append(part)
+    finally:
+        yield Close(answer)
+    return b"".join(parts)
+
+
+def ask(request: Request) -> Steps[Answer]:
+    """The head of a good answer; the caller closes it. Asks again where the server is out of reach or busy and that is
+    safe. Raises ``Unreachable`` and ``ApiError``."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            answer: Answer = yield Open(request)
+        except Unreachable:
+            if attempt == TRIES or not request.repeatable:
+                raise
+            yield Sleep(_pause(attempt))
+            continue
+        if answer.status < 300:
+            return answer
+        error = yield from _refusal(answer)
+        if attempt == TRIES or answer.status not in _BUSY or not request.repeatable:
+            raise error
+        yield Sleep(_asked_for(answer) or _pause(attempt))
+    raise AssertionError("the last try returns or raises")
+
+
+def _refusal(answer: Answer) -> Steps[ApiError]:
+    if answer.status < 400:
+        yield Close(answer)
+        place = answer.headers.get("location", "another place")
+        message = f"The server redirects to {place}, and no token is sent after it."
+        return ApiError(answer.status, "redirected", message, "Give the client that URL, if you trust it.")
+    try:
+        problem = orjson.loads((yield from read(answer)))
+    except (Unreachable, orjson.JSONDecodeError):
+        problem = {}
+    return api_error(answer.status, problem if isinstance(problem, dict) else {})
+
+
+def _pause(attempt: int) -> float:
+    longest: float = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
+
+
+def _asked_for(answer: Answer) -> float | None:
+    """The seconds of ``Retry-After`` (RFC 9110), up to the longest pause."""
+    text = answer.headers.get("retry-after", "")
+    try:
+        seconds = float(text)
+    except ValueError:
+        when = email.utils.parsedate_to_datetime(text) if text else None
+        seconds = when.timestamp() - time.time() if when else 0.0
+    return min(seconds, _LONGEST_PAUSE) if seconds > 0 else None
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

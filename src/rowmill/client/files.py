@@ -1,0 +1,75 @@
+"""Files: uploads, and the downloads that exports make."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import orjson
+
+from rowmill.client.building import build
+from rowmill.client.exchange import Action, Flow, Request, Steps, delete, get, items, whole
+from rowmill.client.models import File
+from rowmill.client.results import download
+from rowmill.client.tables import Content, lines_of, upload_of
+from rowmill.client.verbs import M, Resource, stream, verb
+
+
+class Files(Resource[M]):
+    """What was uploaded, and what exports have made."""
+
+    @verb
+    def upload(self, content: Content, name: str | None = None) -> Steps[File]:
+        """Sends a file: its path, its bytes, or an open binary file, read as it is sent. The suffix of ``name`` (that
+        of the file, unless told) says its format."""
+        return upload(content, name)
+
+    @stream
+    def list(self) -> Flow[File]:
+        """All files."""
+        return items("/v1/files", lambda data: build(File, data))
+
+    @verb
+    def get(self, file_id: str) -> Steps[File]:
+        """What is known of a file. Raises ``NotFound``."""
+        return build(File, (yield from get(_path(file_id))))
+
+    @verb
+    def download(self, file_id: str, path: str | Path) -> Steps[Path]:
+        """Writes the content of a file to ``path``, which is put in place in one step."""
+        yield from fetch(file_id, Path(path))
+        return Path(path)
+
+    @verb
+    def delete(self, file_id: str) -> Steps[None]:
+        """Deletes a file that no unfinished job needs."""
+        return delete(_path(file_id))
+
+
+def upload(content: Content, name: str | None = None) -> Steps[File]:
+    """Sends a file; sent again after a broken connection, it is there once."""
+    body, own_name = upload_of(content)
+    headers = {"Content-Type": "application/octet-stream", "Idempotency-Key": uuid4().hex}
+    answer = yield from whole(Request("POST", "/v1/files", {"name": name or own_name}, headers, body))
+    return build(File, orjson.loads(answer))
+
+
+def upload_table(table: Any, name: str | None = None) -> Generator[Action, Any, File]:
+    """Sends a table: a file as it is, rows as JSON Lines."""
+    if isinstance(table, str | Path | bytes) or hasattr(table, "read"):
+        return (yield from upload(table, name))
+    lines = lines_of(table)
+    try:
+        return (yield from upload(lines.path, name or "rows.jsonl"))
+    finally:
+        lines.close()
+
+
+def fetch(file_id: str, path: Path) -> Steps[None]:
+    """Writes the content of a file to ``path``, whole or not at all."""
+    yield from download(Request("GET", f"{_path(file_id)}/content"), path)
+
+
+def _path(file_id: str) -> str:
+    return f"/v1/files/{quote(file_id, safe='')}"

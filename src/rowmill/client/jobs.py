@@ -1,0 +1,316 @@
+"""Jobs: made, listed, steered, followed; and the handle of one."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import update_wrapper
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, Unpack, overload
+from urllib.parse import quote
+
+import orjson
+
+from rowmill.client.building import build
+from rowmill.client.display import Display
+from rowmill.client.enrichment import Enrichment, Settings, told
+from rowmill.client.errors import ClientError, JobStopped
+from rowmill.client.events import Event, follow, listen
+from rowmill.client.exchange import Flow, Steps, delete, get, items, post, send_json
+from rowmill.client.files import upload_table
+from rowmill.client.models import Destination, Execution, Extract, JobError, JobSettings, Row, Source, Step
+from rowmill.client.results import Results
+from rowmill.client.tables import Table, lines_of
+from rowmill.client.transport import Async
+from rowmill.client.verbs import M, Resource, job_stream, job_verb, stream, verb
+from rowmill.model.errors import UsageError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_NEXT = {
+    "pending": "job.wait() waits until it stops.",
+    "running": "job.wait() waits until it stops.",
+    "paused": "job.resume() goes on with it.",
+    "failed": "job.resume() goes on with it, once what stopped it is mended.",
+    "cancelled": "It was stopped for good: what is left takes a new job.",
+}
+"""What to do about a job that has not completed."""
+
+_INLINE = 4 << 20
+"""Bytes of rows that go along with a request; more of them are uploaded first."""
+
+
+class Jobs(Resource[M]):
+    """The jobs of a server or store."""
+
+    @job_verb
+    def create(
+        self,
+        input: Table | None = None,  # noqa: A002 - the word of the command line
+        *,
+        rows: Iterable[Mapping[str, Any]] | None = None,
+        dataset: str | None = None,
+        file: str | None = None,
+        from_job: str | None = None,
+        start: bool = True,
+        **options: Unpack[Enrichment],
+    ) -> "Steps[Job[Any]]":
+        """Makes an enrichment. Its rows are ``input`` (a file's path, dicts, or a frame of polars, pandas or Arrow),
+        ``rows``, a ``dataset`` (id or name), an uploaded ``file`` (id), or what the job ``from_job`` left (with
+        ``only``). With ``start=False`` it waits for ``start()``. What is done to them: see ``Enrichment``.
+
+        Raises ``UsageError`` and ``ApiError`` for whatever cannot work.
+        """
+        table = rows if input is None else input
+        sources = {"dataset": dataset, "file": file, "from_job": from_job}
+        given = {name: value for name, value in sources.items() if value is not None}
+        if len(given) + (table is not None) != 1 or (rows is not None and input is not None):
+            raise UsageError("A job has one input.", "Give one of input, rows, dataset, file and from_job.")
+        document = {**told(options, self._transport.named).document, **given, "start": start}
+        if table is None:
+            return (yield from self._posted(document))
+        sent = yield from _sent(table)
+        try:
+            return (yield from self._posted({**document, **sent}))
+        finally:
+            if "file" in sent:  # the job has taken it in
+                with suppress(ClientError):
+                    yield from delete(f"/v1/files/{sent['file']}")
+
+    @job_verb
+    def submit(self, document: Mapping[str, Any]) -> "Steps[Job[Any]]":
+        """Makes a job of any type from the JSON that ``POST /v1/jobs`` takes."""
+        return self._posted(document)
+
+    @job_verb
+    def get(self, job_id: str) -> "Steps[Job[Any]]":
+        """The job as it stands. Raises ``NotFound``."""
+        return self._one(get(_path(job_id)))
+
+    @job_stream
+    def list(self, *, status: str | None = None, type: str | None = None) -> "Flow[Job[Any]]":  # noqa: A002
+        """All jobs, newest first."""
+        return items("/v1/jobs", self._job, status=status, type=type)
+
+    @job_verb
+    def update(
+        self,
+        job_id: str,
+        *,
+        name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **settings: Unpack[Settings],
+    ) -> "Steps[Job[Any]]":
+        """Changes a job; one that runs follows at once. A setting given as ``None`` goes back to its default."""
+        about = {"name": name, "metadata": metadata}
+        change = {**{key: value for key, value in about.items() if value is not None}, **settings}
+        return self._one(send_json("PATCH", _path(job_id), change))
+
+    @verb
+    def delete(self, job_id: str) -> Steps[None]:
+        """Deletes a job that is over, with its rows and results."""
+        return delete(_path(job_id))
+
+    @job_verb
+    def start(self, job_id: str) -> "Steps[Job[Any]]":
+        """Lets a job begin that was made with ``start=False``."""
+        return self._steered(job_id, "start")
+
+    @job_verb
+    def pause(self, job_id: str) -> "Steps[Job[Any]]":
+        """Pauses a job; rows in flight are finished and saved, and it is ``stopping`` meanwhile."""
+        return self._steered(job_id, "pause")
+
+    @job_verb
+    def resume(self, job_id: str) -> "Steps[Job[Any]]":
+        """Goes on with what is left of a paused or failed job."""
+        return self._steered(job_id, "resume")
+
+    @job_verb
+    def cancel(self, job_id: str) -> "Steps[Job[Any]]":
+        """Stops a job for good; what is done is kept."""
+        return self._steered(job_id, "cancel")
+
+    @job_verb
+    def retry(
+        self, job_id: str, *, rows: str | None = None, codes: Sequence[str] | None = None, failed_only: bool = False
+    ) -> "Steps[Job[Any]]":
+        """Runs failed rows again, or those of them in ``rows`` (``"1-100"``) or with one of the error ``codes``; of a
+        paused or failed job also what is left, unless ``failed_only``."""
+        asked = {"rows": rows, "codes": codes if codes is None else [*codes], "failed_only": failed_only}
+        return self._steered(job_id, "retry", asked)
+
+    @job_verb
+    def dismiss(self, job_id: str) -> "Steps[Job[Any]]":
+        """Says that the failed rows of a completed job need no attention."""
+        return self._steered(job_id, "dismiss")
+
+    @stream
+    def rows(self, job_id: str, *, status: str | None = None, after: int = 0) -> Flow[Row]:
+        """The rows of a job by number, from behind the number ``after``."""
+        return items(f"{_path(job_id)}/rows", lambda data: build(Row, data), status=status, after=after)
+
+    @verb
+    def row(self, job_id: str, number: int) -> Steps[Row]:
+        """One row with all its attempts. Raises ``NotFound``."""
+        return build(Row, (yield from get(f"{_path(job_id)}/rows/{number}")))
+
+    @stream
+    def events(self, job_id: str) -> Flow[Event]:
+        """What happens to a job, as it happens, until it is over."""
+        return listen(f"{_path(job_id)}/events")
+
+    def results(self, job_id: str, *, only: str | None = None) -> Results[M]:
+        """What a job has found; ``only`` its ``succeeded``, ``failed`` or ``unprocessed`` rows."""
+        return Results(self._transport, job_id, only)
+
+    @job_verb
+    def wait(self, job_id: str, timeout: float | None = None, *, check: bool = False) -> "Steps[Job[Any]]":
+        """The job once nothing will move it on by itself: completed, failed, paused or cancelled. It goes on waiting
+        while the server is started again. With ``check`` it raises ``JobStopped`` unless the job has completed without
+        a failed row. Raises ``WaitTimeout`` after ``timeout`` seconds; the job goes on."""
+        return self._followed(job_id, timeout, check, Display(shown=False))
+
+    @job_verb
+    def watch(self, job_id: str, timeout: float | None = None, *, check: bool = False) -> "Steps[Job[Any]]":
+        """Like ``wait``, and shows on stderr how far the job is: a bar on a terminal or in a notebook, elsewhere a
+        line every half minute. Ctrl-C ends the watching, not the job."""
+        return self._followed(job_id, timeout, check, Display())
+
+    def _followed(self, job_id: str, timeout: float | None, check: bool, display: Display) -> "Steps[Job[Any]]":
+        with display:
+            job = self._job((yield from follow(job_id, timeout, display)))
+        if check:
+            job.check()
+        return job
+
+    def _steered(self, job_id: str, what: str, body: object = None) -> "Steps[Job[Any]]":
+        return self._one(post(f"{_path(job_id)}/{what}", body))
+
+    def _posted(self, document: Mapping[str, Any]) -> "Steps[Job[Any]]":
+        return self._one(post("/v1/jobs", document, creates=True))
+
+    def _one(self, steps: Steps[Any]) -> "Steps[Job[Any]]":
+        return self._job((yield from steps))
+
+    def _job(self, data: Mapping[str, Any]) -> "Job[Any]":
+        return build(Job, data, _transport=self._transport)
+
+
+@overload
+def own(of_jobs: job_verb[Concatenate[str, P]]) -> job_verb[P]: ...
+@overload
+def own(of_jobs: verb[Concatenate[str, P], T]) -> verb[P, T]: ...
+@overload
+def own(of_jobs: stream[Concatenate[str, P], T]) -> stream[P, T]: ...
+def own(of_jobs: Any) -> Any:
+    """A verb of ``Jobs`` as one of the job itself, which need not be told its id."""
+
+    def verb_of(job: "Job[Any]", *args: Any, **kwargs: Any) -> Any:
+        return of_jobs.function(Jobs(job._transport), job.id, *args, **kwargs)
+
+    return type(of_jobs)(update_wrapper(verb_of, of_jobs.function))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Job(Resource[M]):
+    """A job as it stood when it was asked for. What is done to it gives it as it stands then: ``job = job.pause()``."""
+
+    _transport: M
+    id: str
+    type: str
+    name: str
+    status: str
+    stopping: bool
+    interrupted: bool
+    waiting_for: str | None
+    pause_reason: str | None
+    needs_attention: bool
+    error: JobError | None
+    total: int | None
+    processed: int
+    succeeded: int
+    failed: int
+    skipped: int
+    unprocessed: int | None
+    running: int
+    uncertain: int
+    progress: float | None
+    rate: float | None
+    eta_seconds: float | None
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float | None
+    concurrency: int
+    settings: JobSettings
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    duration_seconds: float
+    dataset: str
+    steps: list[Step]
+    source: Source | None
+    extract: Extract | None
+    output: Destination | None
+    file: str | None
+    metadata: dict[str, str]
+    created: int | None = None
+    updated: int | None = None
+    unchanged: int | None = None
+    executions: list[Execution] | None = None
+
+    refresh = own(Jobs.get)
+    update = own(Jobs.update)
+    start = own(Jobs.start)
+    pause = own(Jobs.pause)
+    resume = own(Jobs.resume)
+    cancel = own(Jobs.cancel)
+    retry = own(Jobs.retry)
+    dismiss = own(Jobs.dismiss)
+    wait = own(Jobs.wait)
+    watch = own(Jobs.watch)
+    delete = own(Jobs.delete)
+    rows = own(Jobs.rows)
+    row = own(Jobs.row)
+    events = own(Jobs.events)
+
+    def results(self, *, only: str | None = None) -> Results[M]:
+        """What it has found; ``only`` its ``succeeded``, ``failed`` or ``unprocessed`` rows."""
+        return Results(self._transport, self.id, only)
+
+    def __repr__(self) -> str:
+        of = "" if self.total is None else f" of {self.total:,}"
+        return f"<Job {self.id}: {self.type}, {self.status}, {self.processed:,}{of} rows, {self.failed:,} failed>"
+
+    def check(self) -> None:
+        """Raises ``JobStopped`` unless the job has completed without a failed row."""
+        if self.status != "completed":
+            if self.error is not None:
+                raise JobStopped(self, f"{self.id} is {self.status}: {self.error.message}", self.error.hint)
+            because = f" ({self.pause_reason})" if self.pause_reason else ""
+            raise JobStopped(self, f"{self.id} is {self.status}{because}.", _NEXT[self.status])
+        if self.failed:
+            hint = "job.rows(status='failed') shows why; job.retry() runs them again."
+            raise JobStopped(self, f"{self.failed:,} of {self.total:,} rows of {self.id} failed.", hint)
+
+
+AsyncJob: TypeAlias = Job[Async]
+
+
+def _path(job_id: str) -> str:
+    return f"/v1/jobs/{quote(job_id, safe='')}"
+
+
+def _sent(table: Table) -> Steps[dict[str, Any]]:
+    """How the request names the rows of ``table``: few go along with it, a file or many are uploaded first."""
+    if isinstance(table, str | Path):
+        return {"file": (yield from upload_table(table)).id}
+    lines = lines_of(table)
+    try:
+        if lines.path.stat().st_size > _INLINE:
+            return {"file": (yield from upload_table(lines.path, "rows.jsonl")).id}
+        whole = b",".join(lines.path.read_bytes().splitlines())
+        return {"rows": orjson.Fragment(b"[" + whole + b"]")}
+    finally:
+        lines.close()

@@ -1,0 +1,159 @@
+"""What a job has found: row after row, or as a frame."""
+
+import io
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from rowmill.client.errors import Unreachable
+from rowmill.client.exchange import TRIES, Close, Flow, Item, Read, Request, Sleep, Steps, ask, whole
+from rowmill.client.transport import Async, Sync
+from rowmill.client.verbs import M, Resource, verb
+from rowmill.model.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow  # type: ignore[import-untyped]
+
+_SILENCE = 600.0
+"""Seconds that a server may take for a file that it writes as a whole before it sends it."""
+
+
+class Results(Resource[M]):
+    """The rows of a job as dicts, all input columns and then the outputs, ``_status`` and ``_error``: iterate over it,
+    with ``for`` or ``async for``, as often as you like. Of a job that is not over: as its rows stand then.
+
+    An iteration that a restart of the server interrupts goes on behind the row that it has come to.
+    """
+
+    def __init__(self, transport: M, job_id: str, only: str | None = None) -> None:
+        super().__init__(transport)
+        self._path = f"/v1/jobs/{job_id}/results"
+        self._only = only
+
+    def __iter__(self: "Results[Sync]") -> Iterator[dict[str, Any]]:
+        return self._transport.stream(self._rows())
+
+    def __aiter__(self: "Results[Async]") -> AsyncIterator[dict[str, Any]]:
+        return self._transport.stream(self._rows())
+
+    @verb
+    def to_list(self) -> Steps[list[dict[str, Any]]]:
+        """All rows as dicts."""
+        body = yield from whole(self._request("jsonl"))
+        return [orjson.loads(line) for line in body.splitlines()]
+
+    @verb
+    def to_arrow(self) -> "Steps[pyarrow.Table]":
+        """All rows as a table of Arrow. Raises ``UsageError`` where pyarrow is not installed."""
+        try:
+            import pyarrow.parquet  # type: ignore[import-untyped] # noqa: PLC0415 - an extra
+        except ModuleNotFoundError:
+            raise _missing("pyarrow") from None
+        body = yield from whole(self._request("parquet"))
+        return pyarrow.parquet.read_table(io.BytesIO(body))
+
+    @verb
+    def to_polars(self) -> "Steps[polars.DataFrame]":
+        """All rows as a frame of polars. Raises ``UsageError`` where that is not installed."""
+        try:
+            import polars  # noqa: PLC0415 - not one of ours
+        except ModuleNotFoundError:
+            raise _missing("polars") from None
+        body = yield from whole(self._request("parquet"))
+        return polars.read_parquet(io.BytesIO(body))
+
+    @verb
+    def to_pandas(self) -> "Steps[pandas.DataFrame]":
+        """All rows as a frame of pandas. Raises ``UsageError`` where that, or pyarrow, is not installed."""
+        try:
+            import pandas  # noqa: PLC0415 - not one of ours
+            import pyarrow  # noqa: F401, PLC0415 - with which pandas reads Parquet
+        except ModuleNotFoundError as error:
+            raise _missing(error.name or "pandas") from None
+        body = yield from whole(self._request("parquet"))
+        return pandas.read_parquet(io.BytesIO(body))
+
+    @verb
+    def save(self, path: str | Path, format: str | None = None) -> Steps[Path]:  # noqa: A002 - the API's word
+        """Writes all rows to the file ``path``, which is put in place in one step; the format is told by its suffix."""
+        place = Path(path)
+        yield from download(self._request(format or place.suffix.removeprefix(".") or "csv"), place)
+        return place
+
+    def _request(self, format_: str) -> Request:
+        return Request("GET", self._path, {"format": format_, "only": self._only}, silence=_SILENCE)
+
+    def _rows(self) -> Flow[dict[str, Any]]:
+        given = attempt = 0
+        while True:
+            before = given
+            try:
+                answer = yield from ask(self._request("jsonl"))
+                skip = given
+                rest = b""
+                try:
+                    while part := (yield Read(answer)):
+                        *lines, rest = (rest + part).split(b"\n")
+                        for line in lines[skip:]:
+                            given += 1
+                            yield Item(orjson.loads(line))
+                        skip = max(0, skip - len(lines))
+                    if rest:
+                        yield Item(orjson.loads(rest))
+                finally:
+                    yield Close(answer)
+            except Unreachable:
+                attempt = 1 if given > before else attempt + 1
+                if attempt == TRIES:
+                    raise
+                yield Sleep(1.0)
+            else:
+                return
+
+
+def download(request: Request, place: Path) -> Steps[None]:
+    """Writes the body of the answer to ``place``, whole or not at all."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, unfinished = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield from _copied(request, file)
+        Path(unfinished).chmod(0o666 & ~_umask())
+        Path(unfinished).replace(place)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+
+
+def _copied(request: Request, file: io.BufferedWriter) -> Steps[None]:
+    for attempt in range(1, TRIES + 1):
+        file.seek(0)
+        file.truncate()
+        answer = yield from ask(request)
+        try:
+            while part := (yield Read(answer)):
+                file.write(part)
+        except Unreachable:
+            if attempt == TRIES:
+                raise
+        else:
+            return
+        finally:
+            yield Close(answer)
+
+
+def _umask() -> int:
+    current = os.umask(0o077)
+    os.umask(current)
+    return current
+
+
+def _missing(package: str) -> UsageError:
+    package = package.partition(".")[0]
+    return UsageError(f"This needs {package}.", f"Install it with: pip install {package}")

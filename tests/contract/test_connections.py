@@ -1,0 +1,77 @@
+from dataclasses import replace
+
+import pytest
+
+from rowmill.model.errors import Busy
+from rowmill.model.job import JobDraft, Settings, Step
+from rowmill.model.status import JobType, Verb
+from rowmill.store.connections import Connection
+from rowmill.store.store import Store
+
+from .bench import NOW, Bench
+
+ACME = Connection("conn_1", "acme", "openai", "http://a/v1", "sealed", 60, None, 1, NOW)
+
+
+def job_over(bench: Bench, connection: str) -> int:
+    step = Step("prompt", "prompt", {"provider_config": {"connection": connection}}, {"mood": {}})
+    draft = JobDraft(
+        type=JobType.ENRICHMENT,
+        name="reviews.csv",
+        dataset=bench.dataset(),
+        selection=[(1, 1)],
+        steps=[Step("python", "python", {}, {"first": {}}), step],
+        settings=Settings(),
+        identity="identity",
+    )
+    return bench.control.submit(draft, NOW)
+
+
+def test_a_connection_is_there_under_its_name_in_every_process(store: Store, other: Store) -> None:
+    assert store.connections.add(ACME)
+    assert other.connections.named("acme") == ACME
+    assert other.connections.named("Acme") is None
+    assert "sealed" not in repr(ACME)
+
+
+def test_a_name_is_given_once(store: Store, other: Store) -> None:
+    store.connections.add(ACME)
+    assert not other.connections.add(replace(ACME, id="conn_2", rpm=5))
+    assert store.connections.named("acme") == ACME
+
+
+def test_connections_come_page_by_page_by_name(store: Store) -> None:
+    for name in ("c", "a", "b"):
+        store.connections.add(replace(ACME, id=f"conn_{name}", name=name))
+    first = store.connections.page(limit=2)
+    assert [each.name for each in first + store.connections.page(first[-1].name)] == ["a", "b", "c"]
+
+
+def test_a_change_is_made_only_to_the_revision_that_was_seen(store: Store, other: Store) -> None:
+    store.connections.add(ACME)
+    assert store.connections.change("acme", {"rpm": None, "secret": "another"}, 1)
+    assert not other.connections.change("acme", {"base_url": "http://b/v1"}, 1)
+    assert other.connections.named("acme") == replace(ACME, rpm=None, secret="another", revision=2)
+    assert not other.connections.remove("acme", 1)
+    assert other.connections.remove("acme", 2)
+    assert store.connections.named("acme") is None
+
+
+def test_one_that_a_job_uses_which_may_go_on_is_kept(bench: Bench) -> None:
+    connections = bench.store.connections
+    connections.add(ACME)
+    connections.add(replace(ACME, id="conn_2", name="ACME"))
+    job = job_over(bench, "acme")
+    id_ = bench.browse.job(job).id
+    assert connections.remove("ACME", 1)
+    with pytest.raises(Busy, match=f"{id_} uses the connection acme"):
+        connections.remove("acme", 1)
+    claim = bench.claim(job)
+    bench.control.pause(job, NOW)
+    with pytest.raises(Busy, match=id_):
+        connections.remove("acme", 1)
+    assert bench.ledger.finish(claim, Verb.PAUSE, NOW)
+    with pytest.raises(Busy, match=id_):
+        connections.remove("acme", 1)
+    bench.control.cancel(job, NOW)
+    assert connections.remove("acme", 1)

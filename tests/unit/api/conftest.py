@@ -1,0 +1,113 @@
+"""The API on a store of its own, over real HTTP; no engine works the jobs unless a test asks for ``worker``."""
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rowmill.api.app import create_app
+from rowmill.api.context import Context
+from rowmill.api.hub import Hub
+from rowmill.api.metrics import Metrics
+from rowmill.model.access import Access
+from rowmill.service import connections, tokens
+from rowmill.service.worker import Worker
+from rowmill.store.opening import open_store
+from rowmill.store.store import Store
+from rowmill.testing import ModelServer
+
+from .serving import DEADLINE, Api, served
+
+
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with nothing in it: to copy one is cheaper than to make one."""
+    home = tmp_path_factory.mktemp("empty")
+    open_store(home).close()
+    return home
+
+
+@pytest.fixture
+def home(tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty store's place. Nothing of the shell that runs the tests counts: no key, no model."""
+    place = tmp_path / "home"
+    shutil.copytree(empty_home, place)
+    monkeypatch.setenv("ROWMILL_HOME", str(place))
+    for name in ("ROWMILL_STORE", "ROWMILL_MODEL", "ROWMILL_SECRET_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return place
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Store]:
+    store = open_store(home)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def engine(store: Store) -> str:
+    """The name under which the test itself works jobs."""
+    return store.join()
+
+
+@pytest.fixture
+def context(store: Store) -> Iterator[Context]:
+    """What the routes work with. To be changed before ``api`` is asked for, or while it serves."""
+    hub = Hub(store)
+    yield Context(store, store.appear(), hub, Metrics(store))
+    hub.stop()
+
+
+@pytest.fixture(scope="session")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The description of the whole API."""
+    store = open_store(tmp_path_factory.mktemp("described"))
+    described: dict[str, Any] = create_app(Context(store, "", Hub(store), Metrics(store))).openapi()
+    store.close()
+    return described
+
+
+@pytest.fixture
+def api(context: Context, document: dict[str, Any]) -> Iterator[Api]:
+    """The API as it is without any token, on this machine."""
+    with served(create_app(context)) as url:
+        yield Api(url, document)
+
+
+@pytest.fixture
+def token(store: Store) -> Callable[[Access], str]:
+    """Makes a token of that scope; gives what must be sent."""
+    return lambda scope: tokens.create(store, f"for {scope}", scope)[1]
+
+
+@pytest.fixture
+def guarded(api: Api, token: Callable[[Access], str]) -> Api:
+    """The same API once there are tokens; sends one that may do everything."""
+    return api.with_token(token(Access.ADMIN))
+
+
+@pytest.fixture
+def worker(home: Path, context: Context) -> Iterator[Worker]:
+    """A worker on the same store, as ``rowmill serve`` has it, woken by the API."""
+    store = open_store(home)
+    worker = Worker(store, grace=0.0)
+    thread = threading.Thread(target=lambda: asyncio.run(worker.run()), daemon=True)
+    thread.start()
+    context.wake = worker.notify
+    yield worker
+    worker.release()
+    thread.join(DEADLINE)
+    store.close()
+
+
+@pytest.fixture
+def models(store: Store) -> Iterator[ModelServer]:
+    """A provider of models that counts what it is asked, reached over the connection ``models``."""
+    with ModelServer(latency=0.005) as server:
+        connections.add(store, "models", "openai", base_url=server.url, key="sk-for-tests")
+        yield server

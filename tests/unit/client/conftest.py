@@ -1,0 +1,97 @@
+"""A client of each kind: blocking and async of a server over real HTTP, and of a local store."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from rowmill.api.app import create_app
+from rowmill.api.context import Context
+from rowmill.api.hub import Hub
+from rowmill.api.metrics import Metrics
+from rowmill.api.policy import Policy
+from rowmill.api.server import Background
+from rowmill.client import AsyncClient, Client
+from rowmill.store.opening import open_store
+
+from . import shop
+from .blocking import Blocking
+
+DEADLINE = 30.0
+
+
+@contextmanager
+def server(home: Path) -> Iterator[str]:
+    """The API and a worker on the store in ``home``; gives the URL."""
+    functions = tuple(f"{shop.__name__}:{name}" for name in ("mood", "held"))
+    with closing(open_store(home)) as store, closing(open_store(home)) as own, closing(socket.socket()) as bound:
+        hub = Hub(store)
+        background = Background(own, jobs=4, grace=0.0)
+        context = Context(store, store.join(), hub, Metrics(store), Policy(functions), wake=background.notify)
+        bound.bind(("127.0.0.1", 0))
+        bound.listen()
+        config = uvicorn.Config(create_app(context), log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        serving = uvicorn.Server(config)
+        thread = threading.Thread(target=asyncio.run, args=(serving.serve([bound]),), daemon=True)
+        thread.start()
+        background.start()
+        try:
+            yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        finally:
+            hub.stop()
+            serving.should_exit = True
+            background.stop()
+            thread.join(DEADLINE)
+            background.join(DEADLINE)
+
+
+@pytest.fixture(autouse=True)
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the shell that runs the tests counts: no key, no model, no proxy, no server."""
+    monkeypatch.setenv("ROWMILL_HOME", str(tmp_path / "home"))
+    for name in ("ROWMILL_STORE", "ROWMILL_MODEL", "ROWMILL_URL", "ROWMILL_TOKEN", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def gate() -> Iterator[threading.Event]:
+    """Held rows are let go at the end of the test at the latest."""
+    shop.GATE.clear()
+    yield shop.GATE
+    shop.GATE.set()
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that all tests share."""
+    with server(tmp_path_factory.mktemp("served")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def local_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("local")
+
+
+@pytest.fixture(params=["sync", "async", "local", "async local"])
+def client(request: pytest.FixtureRequest, url: str, local_home: Path) -> Iterator[Any]:
+    """A client of each kind, which blocks. All have the same verbs."""
+    if request.param in ("sync", "local"):
+        with Client(url) if request.param == "sync" else Client.local(local_home) as client:
+            yield client
+        return
+    loop = asyncio.new_event_loop()
+    made = loop.run_until_complete(_async_client(url if request.param == "async" else None, local_home))
+    yield Blocking(made, loop)
+    loop.run_until_complete(made.close())
+    loop.close()
+
+
+async def _async_client(url: str | None, home: Path) -> AsyncClient:
+    return AsyncClient(url) if url else AsyncClient.local(home)
