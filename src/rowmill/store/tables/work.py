@@ -1,27 +1,15 @@
-"""The schema. Read by migrations and by their tests only; the verbs are plain SQL that every database understands.
+"""Datasets and jobs.
 
 Untouched rows are ranges (``chunks``). A row gets a line of its own when it is in flight (``slots``), put off
 (``deferred``) or settled (``outcomes``), and is in exactly one of these four at any moment. Imports and exports settle
 whole ranges (``spans``).
 """
 
-from typing import Any
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Text, text
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text, text
+from rowmill.store.tables.base import KEY, table
 
-metadata = MetaData()
-
-_Key = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _table(name: str, *columns: Column[Any] | Index, clustered: bool = False) -> None:
-    if clustered:
-        Table(name, metadata, *columns, sqlite_with_rowid=False)
-    else:
-        Table(name, metadata, *columns, sqlite_autoincrement=True)
-
-
-_table(
+table(
     "engines",
     Column("id", String, primary_key=True),
     Column("pid", Integer, nullable=False),
@@ -29,9 +17,9 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "datasets",
-    Column("pk", _Key, primary_key=True),
+    Column("pk", KEY, primary_key=True),
     Column("id", String, nullable=False, unique=True),
     Column("name", String, nullable=False),
     Column("columns", Text, nullable=False),
@@ -49,7 +37,7 @@ _table(
     Index("datasets_name", "name", unique=True, sqlite_where=text("named = 1"), postgresql_where=text("named = 1")),
 )
 
-_table(
+table(
     "records",
     Column("dataset", BigInteger, primary_key=True),
     Column("number", BigInteger, primary_key=True),
@@ -59,7 +47,7 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "keys",
     Column("dataset", BigInteger, primary_key=True),
     Column("key", Text, primary_key=True),
@@ -70,7 +58,7 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "results",  # succeeded outcomes as columns of a lasting dataset
     Column("dataset", BigInteger, primary_key=True),
     Column("record", BigInteger, primary_key=True),
@@ -83,9 +71,9 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "jobs",
-    Column("pk", _Key, primary_key=True),
+    Column("pk", KEY, primary_key=True),
     Column("id", String, nullable=False, unique=True),
     Column("type", String, nullable=False),
     Column("name", String, nullable=False),
@@ -144,7 +132,7 @@ _table(
     ),
 )
 
-_table(
+table(
     "selection",
     Column("job", BigInteger, primary_key=True),
     Column("number", BigInteger, primary_key=True),
@@ -152,7 +140,7 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "executions",
     Column("job", BigInteger, primary_key=True),
     Column("number", BigInteger, primary_key=True),
@@ -172,7 +160,7 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "claims",
     Column("job", BigInteger, primary_key=True),
     Column("generation", BigInteger, primary_key=True),
@@ -183,7 +171,7 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "chunks",
     Column("job", BigInteger, primary_key=True),
     Column("hi", BigInteger, primary_key=True),
@@ -192,7 +180,7 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "spans",  # rows of an import or export that went the same way; a line in outcomes overrules
     Column("job", BigInteger, primary_key=True),
     Column("lo", BigInteger, primary_key=True),
@@ -203,7 +191,7 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "slots",
     Column("job", BigInteger, primary_key=True),
     Column("generation", BigInteger, primary_key=True),
@@ -216,7 +204,7 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "deferred",
     Column("job", BigInteger, primary_key=True),
     Column("number", BigInteger, primary_key=True),
@@ -230,7 +218,7 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "outcomes",
     Column("job", BigInteger, primary_key=True),
     Column("number", BigInteger, primary_key=True),
@@ -258,7 +246,7 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "attempts",
     Column("job", BigInteger, primary_key=True),
     Column("number", BigInteger, primary_key=True),
@@ -276,145 +264,11 @@ _table(
     clustered=True,
 )
 
-_table(
+table(
     "limits",
     Column("key", String, primary_key=True),
     Column("requests_at", Float, nullable=False),  # when the next request may start
     Column("tokens_at", Float, nullable=False),
     Column("gate_until", Float, nullable=False),
-    clustered=True,
-)
-
-_table(
-    "events",  # what happened to jobs, in the transaction in which it did
-    Column("seq", _Key, primary_key=True),
-    Column("type", String, nullable=False),  # job.created, job.running …
-    Column("job", String, nullable=False),  # the job's id, which outlives the job
-    Column("job_type", String, nullable=False),
-    Column("status", String, nullable=False),
-    Column("pause_reason", String),
-    Column("at", Float, nullable=False),
-    Index("events_job", "job", "seq"),
-)
-
-_table(
-    "tokens",
-    Column("id", String, primary_key=True),
-    Column("name", String, nullable=False),
-    Column("scope", String, nullable=False),
-    Column("hash", String, nullable=False, unique=True),  # SHA-256 of the token, which is stored nowhere
-    Column("created_at", Float, nullable=False),
-    Column("used_at", Float),
-    clustered=True,
-)
-
-_table(
-    "connections",
-    Column("id", String, primary_key=True),
-    Column("name", String, nullable=False, unique=True),
-    Column("provider", String, nullable=False),
-    Column("base_url", String),
-    Column("secret", Text),  # the key, encrypted
-    Column("rpm", Integer),
-    Column("tpm", Integer),
-    Column("revision", BigInteger, nullable=False),
-    Column("created_at", Float, nullable=False),
-    clustered=True,
-)
-
-_table(
-    "webhooks",
-    Column("id", String, primary_key=True),
-    Column("url", String, nullable=False),
-    Column("events", Text, nullable=False),  # a JSON array of event types; empty: all
-    Column("secret", Text, nullable=False),  # encrypted
-    Column("old_secret", Text),  # encrypted; signs, too, until it has expired
-    Column("old_until", Float),
-    Column("active", Integer, nullable=False),
-    Column("after", BigInteger, nullable=False),  # the last event for which deliveries were made
-    Column("revision", BigInteger, nullable=False),
-    Column("created_at", Float, nullable=False),
-    clustered=True,
-)
-
-_table(
-    "deliveries",
-    Column("pk", _Key, primary_key=True),
-    Column("id", String, nullable=False, unique=True),
-    Column("webhook", String, nullable=False),
-    Column("event", BigInteger, nullable=False),
-    Column("type", String, nullable=False),
-    Column("payload", Text, nullable=False),  # the very bytes that are signed
-    Column("status", String, nullable=False),  # pending, delivered, failed
-    Column("tries", Integer, nullable=False),  # since it was made or last asked for again
-    Column("due_at", Float),  # of the next try
-    Column("sender", String),  # who is sending it at present
-    Column("claimed_at", Float),  # when that began
-    Column("created_at", Float, nullable=False),
-    Index("deliveries_webhook", "webhook", "pk"),
-    Index(
-        "deliveries_sender",
-        "sender",
-        sqlite_where=text("sender IS NOT NULL"),
-        postgresql_where=text("sender IS NOT NULL"),
-    ),
-    Index(
-        "deliveries_due",
-        "webhook",
-        "due_at",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
-    ),
-)
-
-_table(
-    "delivery_attempts",
-    Column("delivery", BigInteger, primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("at", Float, nullable=False),
-    Column("duration", Float, nullable=False),
-    Column("http_status", Integer),
-    Column("error", Text),
-    clustered=True,
-)
-
-_table(
-    "usage",  # what calls used, added up in the transaction of the rows
-    Column("day", String, primary_key=True),  # in UTC
-    Column("model", String, primary_key=True),  # or the processor, where there is no model
-    Column("job", String, primary_key=True),  # the job's id, which outlives the job
-    Column("rows", BigInteger, nullable=False),
-    Column("attempts", BigInteger, nullable=False),
-    Column("tokens_in", BigInteger, nullable=False),
-    Column("tokens_out", BigInteger, nullable=False),
-    Column("cost", BigInteger, nullable=False),
-    clustered=True,
-)
-
-_table(
-    "usage_limits",
-    Column("name", String, primary_key=True),  # rows_per_month, cost_per_month
-    Column("amount", BigInteger, nullable=False),
-    clustered=True,
-)
-
-_table(
-    "files",
-    Column("id", String, primary_key=True),
-    Column("name", String, nullable=False),
-    Column("size", BigInteger),  # null: not whole yet
-    Column("sha256", String),
-    Column("created_at", Float, nullable=False),
-    clustered=True,
-)
-
-_table(
-    "requests",  # answers to requests with an Idempotency-Key
-    Column("owner", String, primary_key=True),  # the token's id
-    Column("key", String, primary_key=True),
-    Column("digest", String, nullable=False),  # of method, path and body
-    Column("resource", String, nullable=False),  # the id that what it makes will have, chosen beforehand
-    Column("answer", Text),  # encrypted; null while it is being worked out
-    Column("created_at", Float, nullable=False),
     clustered=True,
 )
