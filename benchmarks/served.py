@@ -43,9 +43,10 @@ class Served:
         return found
 
     def cpu(self) -> float:
-        """Seconds of CPU that the server has used. Linux only."""
-        fields = Path(f"/proc/{self._pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Seconds of CPU that the server and its worker have used. Linux only."""
+        threads = Path(f"/proc/{self._pid}/task").iterdir()
+        children = [pid for thread in threads for pid in (thread / "children").read_text(encoding="utf-8").split()]
+        return sum(_cpu(Path("/proc") / str(pid)) for pid in (self._pid, *children))
 
     def _begin(self) -> str:
         asked = {
@@ -58,6 +59,12 @@ class Served:
         request = urllib.request.Request(f"{self.url}/v1/jobs", json.dumps(asked).encode(), headers)
         with urllib.request.urlopen(request) as answer:
             return str(json.load(answer)["id"])
+
+
+def _cpu(process: Path) -> float:
+    """Seconds of CPU that a process, by its directory in /proc, has used."""
+    fields = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

@@ -186,7 +186,7 @@ def answers(address: str) -> bool:
     connection = http.client.HTTPConnection(address, timeout=_DEADLINE)
     try:
         connection.request("GET", "/readyz")
-        return connection.getresponse().status > 0
+        return connection.getresponse().status != 503  # it is there, and not still starting
     except OSError:
         return False
     finally:

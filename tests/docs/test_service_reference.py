@@ -8,12 +8,11 @@ from typing import get_args
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from rowmill.api.chores import EVENTS_KEPT_FOR
 from rowmill.api.hub import EVERY, HEARTBEAT
-from rowmill.api.idempotency import KEPT_FOR
 from rowmill.api.metrics import Metrics
 from rowmill.api.models.events import EventType, GoneJob
 from rowmill.model.webhook import EVENT_TYPES, LONGEST_WAIT, SCHEDULE
+from rowmill.service.chores import ANSWERS_KEPT_FOR, EVENTS_KEPT_FOR
 from rowmill.service.webhook_payload import FIELDS
 from rowmill.service.webhook_sender import TIMEOUT
 from rowmill.service.webhook_signature import headers, new_secret
@@ -69,7 +68,7 @@ def test_the_numbers_of_webhooks_are_told() -> None:
 
 
 def test_how_long_answers_to_a_key_are_kept_is_told() -> None:
-    assert f"within {KEPT_FOR / 3600:g} hours" in (REFERENCE / "api.md").read_text(encoding="utf-8")
+    assert f"within {ANSWERS_KEPT_FOR / 3600:g} hours" in (REFERENCE / "api.md").read_text(encoding="utf-8")
 
 
 def test_the_verification_takes_what_we_sign_and_nothing_else() -> None:

@@ -9,7 +9,7 @@ import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -55,7 +55,7 @@ class Process:
     def __init__(self, command: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
         self._popen = subprocess.Popen(
             command, env=env, cwd=cwd, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.PIPE, process_group=0,
         )  # fmt: skip
         self._said = threading.Condition()
         self._texts = {"stdout": "", "stderr": ""}
@@ -77,8 +77,10 @@ class Process:
         self._popen.send_signal(number)
 
     def kill(self) -> None:
-        """``kill -9``; returns when the process is gone. It may have ended by itself before."""
-        self._popen.kill()
+        """``kill -9``, also of the processes that it has started, as in a power cut; returns when it is gone. It may
+        have ended by itself before."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait(DEADLINE)
 
     def wait_for(self, text: str) -> None:
@@ -95,8 +97,7 @@ class Process:
         return Ended(code, self._texts["stdout"], self._texts["stderr"])
 
     def close(self) -> None:
-        if self.alive:
-            self.signal(signal.SIGKILL)
+        self.kill()
         self.end()
 
     def _follow(self, name: str, pipe: IO[str] | None) -> threading.Thread:

@@ -1,4 +1,4 @@
-"""``rowmill serve``: one process with the API and a worker, beside other commands, killed and restarted."""
+"""``rowmill serve``: the API and a worker under one command, beside other commands, killed and restarted."""
 
 import signal
 import socket
@@ -26,7 +26,7 @@ def test_it_says_where_it_answers_and_ends_with_zero(rowmill: Rowmill) -> None:
     assert server.get("/healthz") == {"status": "ok"}
     assert server.get("/readyz") == {"status": "ok"}
     [worker] = server.get("/v1/workers")["data"]
-    assert (worker["pid"], worker["alive"]) == (server.process.pid, True)
+    assert worker["alive"]
     end(server)
 
 

@@ -21,9 +21,6 @@ from rowmill.api.turns import one_at_a_time
 from rowmill.model.errors import NothingToDo, UsageError
 from rowmill.store.lines import new_id
 
-KEPT_FOR = 24 * 3600.0
-"""Seconds for which an answer is kept."""
-
 _Key = Annotated[
     str | None,
     Header(

@@ -1,8 +1,6 @@
-"""``rowmill serve``: the API, a worker and the sender of webhooks in one process.
+"""``rowmill serve``: the API and the sender of webhooks, over a worker in a process of its own.
 
-The API runs in the main thread's event loop, the worker in that of a thread of its own: a function that blocks the
-worker's loop does not stop the API from answering. Each has a store of its own, so that neither waits for the other's
-reads.
+Requests and webhooks share an event loop; rows are worked by another process, so that neither takes the other's time.
 """
 
 import asyncio
@@ -13,16 +11,14 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rowmill.api.app import create_app
-from rowmill.api.chores import chores
 from rowmill.api.context import Context
 from rowmill.api.hub import Hub
 from rowmill.api.metrics import Metrics
@@ -32,7 +28,7 @@ from rowmill.api.protocol import Protocol
 from rowmill.model.errors import UsageError
 from rowmill.service import files, tokens
 from rowmill.service.webhook_sender import WebhookSender
-from rowmill.service.worker import Worker
+from rowmill.service.worker_process import LAST, WorkerOptions, WorkerProcess
 from rowmill.store.opening import open_store
 from rowmill.store.store import Store
 
@@ -43,36 +39,32 @@ _DISCONNECT = 3
 _BACKLOG = 2048
 """Connections that wait to be accepted."""
 
-_RESTART = 5.0
-"""Seconds after which a worker that ended by an error is started again."""
+_START = 5.0
+"""Seconds that the worker is given to start before it is said where the server answers; it does so all the while."""
 
-_COLLECT_AFTER = 100_000
-_LAST = 8.0
-"""Seconds after the grace at which the process ends however it stands; what is not saved then is tried again."""
+_RESTART = 5.0
+"""Seconds after which a sender of webhooks that ended by an error is started again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``jobs`` is how many are worked at a time, ``grace`` how many seconds rows in flight are given when the server
-    stops; ``hosts`` and ``origins`` are as for ``create_app``."""
+    """``worker`` is what its own process is told; ``hosts`` and ``origins`` are as for ``create_app``."""
 
     host: str = "127.0.0.1"
     port: int = 8642
-    jobs: int = 4
-    grace: float = 10.0
+    worker: WorkerOptions = field(default_factory=WorkerOptions)
     policy: Policy = field(default_factory=Policy)
     hosts: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
-    home: Path | None = None
 
 
 def serve(options: Options, tell: Callable[[str], None]) -> int:
     """Serves until SIGTERM or SIGINT; ``tell`` is told where once it answers. Returns the exit code. Raises
     ``UsageError`` where it may not, or cannot, be reached at that address."""
-    with contextlib.closing(open_store(options.home)) as store, contextlib.closing(open_store(options.home)) as own:
+    with contextlib.closing(open_store()) as store:
         _check_address(store, options.host)
         with _bound(options) as bound:
-            return _Serving(store, own, options, bound, tell).run()
+            return _Serving(store, options, bound, tell).run()
 
 
 def _check_address(store: Store, host: str) -> None:
@@ -104,9 +96,9 @@ def _bound(options: Options) -> Iterator[socket.socket]:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to us and says when it answers."""
+    """Leaves signals to us and calls ``answering`` when it answers."""
 
-    def __init__(self, config: uvicorn.Config, answering: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, answering: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._answering = answering
 
@@ -117,7 +109,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._answering()
+            await self._answering()
 
 
 class Ending:
@@ -145,15 +137,14 @@ class Ending:
 
 
 class _Serving:
-    def __init__(
-        self, store: Store, own: Store, options: Options, bound: socket.socket, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, store: Store, options: Options, bound: socket.socket, tell: Callable[[str], None]) -> None:
         self._options = options
         self._bound = bound
         self._tell = tell
         self._store = store
         self._hub = Hub(store)
-        self._background = Background(own, options.jobs, options.grace, private=options.policy.private)
+        self._worker = WorkerProcess(options.worker)
+        self._sender = self._new_sender()
         self._context = Context(
             store,
             store.appear(),
@@ -161,8 +152,8 @@ class _Serving:
             Metrics(store),
             options.policy,
             open=is_loopback(options.host),
-            wake=self._background.notify,
-            working=self._background.is_alive,
+            wake=self._wake,
+            working=lambda: self._worker.at_work,
         )
         app = create_app(self._context, hosts=options.hosts, origins=options.origins)
         app.openapi()  # now, not while the first request waits for it: queries are checked against it
@@ -178,25 +169,51 @@ class _Serving:
         self._interrupts = 0
 
     def run(self) -> int:
-        # Rows make no cycles, but so many objects that the collector would take a fifth of the time to find that out.
-        gc.set_threshold(_COLLECT_AFTER)
+        gc.freeze()  # what has been made so far stays: the collector would look it through while a request waits
         files.sweep_unfinished(self._store)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
                 signal.signal(number, self._stop)
-        self._background.start()
+        self._worker.start()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(self._server.serve([self._bound]))
+                runner.run(self._serve())
         finally:
-            self._background.stop()
-            self._background.join(self._options.grace + _LAST)
+            self._worker.end(self._within)
             self._store.leave(self._context.engine)
-        if self._background.is_alive() or self._background.stubborn:
-            os._exit(0)
         return 0
 
-    def _answers(self) -> None:
+    @property
+    def _within(self) -> float:
+        """Seconds in which everything ends once that was asked."""
+        return self._options.worker.grace + LAST
+
+    async def _serve(self) -> None:
+        sending = asyncio.create_task(self._send_webhooks())
+        await self._server.serve([self._bound])
+        self._sender.stop()
+        await asyncio.wait({sending})
+
+    async def _send_webhooks(self) -> None:
+        while not self._server.should_exit:
+            try:
+                await self._sender.run()
+            except Exception:  # noqa: BLE001 - whatever it is, there is more to send
+                _log.exception("the sender of webhooks ended by an error and is started again")
+                await asyncio.sleep(_RESTART)
+                self._sender = self._new_sender()
+
+    def _new_sender(self) -> WebhookSender:
+        return WebhookSender(self._store, allow_private=self._options.policy.private)
+
+    def _wake(self) -> None:
+        self._worker.notify()
+        self._sender.notify()
+
+    async def _answers(self) -> None:
+        await asyncio.to_thread(self._worker.wait, _START)
+        if self._server.should_exit:
+            return
         host, port = self._bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         _log.info("serving", extra={"host": host, "port": port})
@@ -205,61 +222,19 @@ class _Serving:
     def _stop(self, number: int, _: object) -> None:
         self._interrupts += 1
         if self._interrupts > 2:
-            os._exit(130)
+            self._end(130)
         if self._interrupts == 2:
-            self._background.stop(at_once=True)
+            self._worker.stop(at_once=True)
             return
-        last = threading.Timer(self._options.grace + _LAST, os._exit, (0,))
+        last = threading.Timer(self._within, self._end, (0,))
         last.daemon = True
         last.start()
-        self._background.stop()
+        self._worker.stop()
+        self._sender.stop()
         self._hub.stop()
         self._server.should_exit = True
 
-
-class Background(threading.Thread):
-    """The worker and the sender of webhooks, in an event loop of their own."""
-
-    def __init__(self, store: Store, jobs: int, grace: float, *, private: bool = False) -> None:
-        super().__init__(name="rowmill-worker", daemon=True)
-        self._store = store
-        self._jobs = jobs
-        self._grace = grace
-        self._private = private
-        self._stopping = threading.Event()
-        self.stubborn = False
-        """Something would not end, and only the end of the process ends it."""
-
-        self._make()
-
-    def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                # Not a runner that waits for every task left: one that swallows its cancellation would never let go.
-                uvloop.new_event_loop().run_until_complete(self._work())
-            except Exception:  # noqa: BLE001 - whatever it is, the jobs must go on
-                _log.exception("the worker ended by an error and is started again")
-                self._stopping.wait(_RESTART)
-                self._make()
-
-    def notify(self) -> None:
-        """There may be work. From any thread."""
-        self._worker.notify()
-        self._sender.notify()
-
-    def stop(self, *, at_once: bool = False) -> None:
-        """Lets what is in flight end, within bounds, or aborts it ``at_once``. From any thread, also from a signal's
-        handler."""
-        self._stopping.set()
-        self._worker.release(at_once=at_once)
-        self._sender.stop()
-
-    def _make(self) -> None:
-        self._worker = Worker(self._store, jobs=self._jobs, grace=self._grace, chores=chores(self._store))
-        self._sender = WebhookSender(self._store, allow_private=self._private)
-
-    async def _work(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._sender.run())
-            self.stubborn = not await self._worker.run()
-            self._sender.stop()
+    def _end(self, code: int) -> None:
+        """Ends both processes however they stand; what is not saved is tried again."""
+        self._worker.kill()
+        os._exit(code)

@@ -74,6 +74,7 @@ def serve(
         from rowmill.api.server import Options  # noqa: PLC0415 - likewise
         from rowmill.api.server import serve as serve_api  # noqa: PLC0415 - likewise
         from rowmill.service.logs import configure  # noqa: PLC0415 - likewise
+        from rowmill.service.worker_process import WorkerOptions  # noqa: PLC0415 - likewise
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("rowmill"):
             raise
@@ -86,7 +87,8 @@ def serve(
         python, tuple(map(_variable, variables)), paths, tuple(map(_url, urls)), allow_private, max_upload=max_upload,
         python_path=here,
     )  # fmt: skip
-    options = Options(host, port, jobs, grace, policy, frozenset(map(_host, hosts)), frozenset(map(_origin, origins)))
+    worker = WorkerOptions(jobs, grace, log_format, log_level)
+    options = Options(host, port, worker, policy, frozenset(map(_host, hosts)), frozenset(map(_origin, origins)))
     return serve_api(options, lambda sentence: click.echo(sentence, err=True))
 
 

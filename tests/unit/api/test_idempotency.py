@@ -10,11 +10,11 @@ import pytest
 import urllib3
 
 from rowmill.api.app import create_app
-from rowmill.api.chores import chores
 from rowmill.api.context import Context
 from rowmill.api.hub import Hub
 from rowmill.api.metrics import Metrics
 from rowmill.model.access import Access
+from rowmill.service.chores import chores
 from rowmill.store.opening import open_store
 from rowmill.store.store import Store
 

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 
 from rowmill.api.app import create_app
 from rowmill.api.context import Context
 from rowmill.api.hub import Hub
 from rowmill.api.metrics import Metrics
 from rowmill.api.policy import Policy
-from rowmill.api.server import Background
 from rowmill.client import AsyncClient, Client
+from rowmill.service.worker import Worker
 from rowmill.store.opening import open_store
 
 from . import shop
@@ -32,23 +33,24 @@ def server(home: Path) -> Iterator[str]:
     functions = tuple(f"{shop.__name__}:{name}" for name in ("mood", "held"))
     with closing(open_store(home)) as store, closing(open_store(home)) as own, closing(socket.socket()) as bound:
         hub = Hub(store)
-        background = Background(own, jobs=4, grace=0.0)
-        context = Context(store, store.join(), hub, Metrics(store), Policy(functions), wake=background.notify)
+        worker = Worker(own, grace=0.0)
+        context = Context(store, store.join(), hub, Metrics(store), Policy(functions), wake=worker.notify)
         bound.bind(("127.0.0.1", 0))
         bound.listen()
         config = uvicorn.Config(create_app(context), log_config=None, access_log=False, timeout_graceful_shutdown=1)
         serving = uvicorn.Server(config)
-        thread = threading.Thread(target=asyncio.run, args=(serving.serve([bound]),), daemon=True)
-        thread.start()
-        background.start()
+        runs = (serving.serve([bound]), worker.run())
+        threads = [threading.Thread(target=uvloop.run, args=(run,), daemon=True) for run in runs]
+        for thread in threads:
+            thread.start()
         try:
             yield f"http://127.0.0.1:{bound.getsockname()[1]}"
         finally:
             hub.stop()
             serving.should_exit = True
-            background.stop()
-            thread.join(DEADLINE)
-            background.join(DEADLINE)
+            worker.release()
+            for thread in threads:
+                thread.join(DEADLINE)
 
 
 @pytest.fixture(autouse=True)

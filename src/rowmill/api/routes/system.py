@@ -23,10 +23,10 @@ async def health() -> Any:
 
 @router.get("/readyz", response_model=Health, responses=responses("unavailable"))
 def ready(context: ContextDep) -> Any:
-    """Answers when the store can be read and the worker is alive. Needs no token."""
+    """Answers when the store can be read and the worker is at work. Needs no token."""
     context.store.events.last()
     if not context.working():
-        raise Refused("unavailable", "The worker is not alive.", "See the server's log; it is started again by itself.")
+        raise Refused("unavailable", "The worker is not at work.", "It is being started; the server's log says more.")
     return Health()
 
 

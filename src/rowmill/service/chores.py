@@ -1,12 +1,14 @@
-"""What the server does now and then besides: forgets what is old, lets jobs go on that a limit had stopped."""
+"""What a worker does now and then besides: forgets what is old, lets jobs go on that a limit had stopped."""
 
 from collections.abc import Callable, Sequence
 
-from rowmill.api.idempotency import KEPT_FOR
 from rowmill.service.limits import let_go_on
 from rowmill.store.store import Store
 
 _DAY = 24 * 3600.0
+ANSWERS_KEPT_FOR = _DAY
+"""Seconds for which the answer to a request with an ``Idempotency-Key`` is kept."""
+
 EVENTS_KEPT_FOR = 30 * _DAY
 """Seconds for which events and deliveries are kept."""
 
@@ -26,6 +28,6 @@ class _EveryHour:
         if now < self._due:
             return
         self._due = now + 3600.0
-        self._store.requests.forget(now - KEPT_FOR)
+        self._store.requests.forget(now - ANSWERS_KEPT_FOR)
         self._store.events.forget(now - EVENTS_KEPT_FOR)
         self._store.deliveries.forget(now - EVENTS_KEPT_FOR)
