@@ -4,6 +4,7 @@
 works rows may return, besides plain values, is here, too. Everything that takes its time is loaded when it is used.
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ __all__ = [
     "Usage",
     "enrich",
 ]
+
+# Who wants the log sets up a handler (``rowmill.service.logs``); without one, nothing is printed.
+logging.getLogger("rowmill").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

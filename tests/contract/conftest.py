@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 from typing import Protocol
 
 import pytest
@@ -19,8 +20,8 @@ class Place(Protocol):
 
 
 class SQLitePlace:
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, home: Path, empty: Path) -> None:
+        self._home = copytree(empty, home, dirs_exist_ok=True)
         self._stores: list[Store] = []
 
     def open(self) -> Store:
@@ -34,8 +35,8 @@ class SQLitePlace:
 
 
 @pytest.fixture(params=[SQLitePlace], ids=["sqlite"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    place: Place = request.param(tmp_path)
+def place(request: pytest.FixtureRequest, tmp_path: Path, empty_home: Path) -> Iterator[Place]:
+    place: Place = request.param(tmp_path, empty_home)
     yield place
     place.close()
 

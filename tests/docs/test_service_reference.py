@@ -126,7 +126,7 @@ def test_every_field_of_the_log_is_told() -> None:
 
 
 def _of_the_server() -> list[Path]:
-    return [path for layer in ("api", "service", "engine") for path in (SOURCES / layer).rglob("*.py")]
+    return [path for layer in ("api", "service", "engine", "store") for path in (SOURCES / layer).rglob("*.py")]
 
 
 def _logged(path: Path) -> list[str]:

@@ -7,14 +7,6 @@ import pytest
 from .harness import Rowmill
 
 
-@pytest.fixture(scope="session")
-def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with nothing in it: to copy one is cheaper than to make one."""
-    program = Rowmill(tmp_path_factory.mktemp("empty"))
-    program.ok("jobs")
-    return program.home
-
-
 @pytest.fixture
 def rowmill(tmp_path: Path, empty_home: Path) -> Iterator[Rowmill]:
     """The program on an empty store of its own; every process that the test started is ended."""

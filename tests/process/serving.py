@@ -35,6 +35,13 @@ class Server:
             method, self.url + path, json=body, headers=headers or None, timeout=DEADLINE, retries=False
         )
 
+    @property
+    def answers(self) -> bool:
+        try:
+            return self.ask("GET", "/healthz").status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
     def get(self, path: str) -> Any:
         answer = self.ask("GET", path)
         assert answer.status == 200, answer.data

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rowmill.client import Client, Job
+from rowmill.client import Client, Job, JobStopped
 from rowmill.model.errors import RowmillError
 
 from .harness import DEADLINE, Process, Rowmill, wait_until
@@ -139,6 +139,20 @@ def test_a_script_that_was_killed_goes_on_when_it_is_run_again(rowmill: Rowmill,
     assert (ended.code, ended.stdout) == (0, f"{rowmill.show()['id']} ['A', 'B', 'WAIT', 'C']\n"), ended
     assert "going on with the 2 rows left" in ended.stderr
     assert calls(here) == ["a", "b", "wait", "wait", "c"]
+
+
+def test_waiting_without_a_server_ends_when_the_process_that_works_the_job_is_killed(
+    rowmill: Rowmill, here: Path
+) -> None:
+    first = script(rowmill, "judge")
+    wait_until(lambda: "wait" in calls(here), "the third row")
+    with Client.local(rowmill.home) as client:
+        waiting = Waiting(client.jobs.get(rowmill.show()["id"]))
+        first.kill()
+        waiting.join(DEADLINE)
+        [stopped] = waiting.found
+        assert isinstance(stopped, JobStopped)
+        assert stopped.message.endswith("is running, and no living process works it.")
 
 
 def test_ctrl_c_pauses_the_job_and_says_how_to_go_on(rowmill: Rowmill, here: Path) -> None:

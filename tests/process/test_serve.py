@@ -257,20 +257,13 @@ def test_a_second_ctrl_c_aborts_what_is_in_flight(rowmill: Rowmill) -> None:
         job = server.submit(5)
         models.wait_for(5)
         server.process.signal(signal.SIGINT)
-        wait_until(lambda: not _answers(server), "the end of answering")
+        wait_until(lambda: not server.answers, "the end of answering")
         began = time.monotonic()
         end(server, signal.SIGINT)
         assert time.monotonic() - began < 5
         shown = rowmill.show(job)
         check_counts(shown)
         assert (shown["status"], shown["uncertain"]) == ("pending", 5)
-
-
-def _answers(server: Server) -> bool:
-    try:
-        return server.ask("GET", "/healthz").status == 200
-    except urllib3.exceptions.HTTPError:
-        return False
 
 
 def test_sigterm_ends_open_streams(rowmill: Rowmill) -> None:

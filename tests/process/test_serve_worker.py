@@ -28,6 +28,20 @@ async def computes(row):
         pass
     return "fine"
 
+def goes_on(row):
+    while not os.path.exists("enough"):
+        time.sleep(0.01)
+
+def forks(row):
+    if row["n"] == 3 and not os.path.exists("child"):
+        child = os.fork()
+        if child == 0:
+            time.sleep(3600)
+        with open("child", "w") as file:
+            file.write(str(child))
+    time.sleep(0.02)
+    return "fine"
+
 async def blocks(row):
     time.sleep(3600)
 """
@@ -36,7 +50,11 @@ async def blocks(row):
 def _functions(rowmill: Rowmill, *more: str) -> Server:
     """A server that may call the functions of ``RULES``."""
     (rowmill.place / "rules.py").write_text(RULES)
-    allowed = [word for name in ("crashes", "computes", "blocks") for word in ("--allow-python", f"rules:{name}")]
+    allowed = [
+        word
+        for name in ("crashes", "computes", "blocks", "goes_on", "forks")
+        for word in ("--allow-python", f"rules:{name}")
+    ]
     return serve(rowmill, *allowed, *more)
 
 
@@ -113,7 +131,7 @@ def test_a_worker_whose_server_is_killed_saves_what_is_in_flight_and_ends(rowmil
 
 
 def test_a_function_that_brings_the_interpreter_down_fails_its_row_alone(rowmill: Rowmill) -> None:
-    server = _functions(rowmill)
+    server = _functions(rowmill, "--log-format", "json")
     job = _apply(server, "crashes", 12, concurrency=1)
     wait_until(lambda: server.job(job)["status"] == "completed", "the end of the job")
     shown = server.job(job)
@@ -121,6 +139,10 @@ def test_a_function_that_brings_the_interpreter_down_fails_its_row_alone(rowmill
     [failed] = server.get(f"/v1/jobs/{job}/rows?status=failed")["data"]
     assert (failed["number"], failed["error"]["code"]) == (7, "crashed_process")
     end(server)
+    told = lines_of(server.process)
+    assert sum(line["event"].startswith("a process died") and line["job"] == job for line in told) == 3
+    [given_up] = [line for line in told if line["event"] == "row failed"]
+    assert (given_up["job"], given_up["row"], given_up["code"]) == (job, 7, "crashed_process")
 
 
 def test_a_function_that_never_lets_go_does_not_keep_the_api_from_answering(rowmill: Rowmill) -> None:
@@ -130,8 +152,11 @@ def test_a_function_that_never_lets_go_does_not_keep_the_api_from_answering(rowm
     for _ in range(20):
         assert server.job(job)["status"] == "running"
     assert server.post(f"/v1/jobs/{job}/pause")["stopping"]
+    server.process.wait_for("a function does not let go of the event loop")
+    wait_until(lambda: not _is_ready(server), "the news of it")
     (rowmill.place / "enough").touch()
     server.wait_for_job(job, lambda shown: shown["status"] == "paused")
+    wait_until(lambda: _is_ready(server), "the news of its end")
     end(server)
 
 
@@ -176,6 +201,41 @@ def test_ctrl_c_while_the_worker_starts_ends_both_without_a_word(rowmill: Rowmil
 def _children(pid: int) -> list[str]:
     threads = Path(f"/proc/{pid}/task").iterdir()
     return [child for thread in threads for child in (thread / "children").read_text(encoding="utf-8").split()]
+
+
+def test_a_worker_is_replaced_when_calls_of_its_last_job_never_end(rowmill: Rowmill) -> None:
+    server = _functions(rowmill)
+    before = _worker(server)
+    job = _apply(server, "goes_on", 2, timeout=0.1, max_attempts=1)
+    server.wait_for_job(job, lambda shown: shown["status"] in ("completed", "paused"))
+    server.process.wait_for("calls go on after their time")
+    wait_until(lambda: _worker(server) != before, "another worker")
+    wait_until(lambda: _gone(before), "the end of the first")
+    assert "the worker died" not in server.process.stderr
+    end(server)
+
+
+def test_a_child_that_a_function_forked_does_not_hold_up_the_job_of_its_dead_parent(rowmill: Rowmill) -> None:
+    server = _functions(rowmill)
+    job = _apply(server, "forks", 200, concurrency=1)
+    wait_until((rowmill.place / "child").exists, "the child")
+    server.wait_for_job(job, lambda shown: shown["succeeded"] > 5)
+    child = int((rowmill.place / "child").read_text())
+    os.kill(_worker(server), signal.SIGKILL)
+    assert server.completed(job)["succeeded"] == 200
+    os.kill(child, signal.SIGKILL)  # it lived until now
+    end(server)
+
+
+def test_a_second_ctrl_c_need_not_wait_for_the_grace_where_a_function_never_lets_go(rowmill: Rowmill) -> None:
+    server = _functions(rowmill, "--grace", "3600")
+    job = _apply(server, "blocks", 3, concurrency=1)
+    server.wait_for_job(job, lambda shown: shown["running"] == 1)
+    server.process.signal(signal.SIGINT)
+    wait_until(lambda: not server.answers, "the end of answering")
+    end(server, signal.SIGINT)
+    assert "jobs did not stop in time" in server.process.stderr
+    assert rowmill.show(job)["interrupted"]
 
 
 def test_a_third_ctrl_c_ends_both_at_once(rowmill: Rowmill) -> None:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,3 +107,16 @@ def test_a_client_that_stops_reading_holds_up_nobody(rowmill: Rowmill) -> None:
     finally:
         for connection in idle:
             connection.close()
+
+
+def test_a_server_that_is_ended_in_the_middle_of_an_upload_leaves_nothing(rowmill: Rowmill) -> None:
+    process, port = serve(rowmill)
+    with socket.create_connection(("127.0.0.1", port), DEADLINE) as connection:
+        connection.sendall(b"POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n" + _BLOCK)
+        wait_until(lambda: bool(left(rowmill)), "the beginning of the upload")
+        process.signal(signal.SIGTERM)
+        assert connection.recv(12) == b"HTTP/1.1 503"
+        ended = process.end()
+    assert ended.code == 0
+    assert left(rowmill) == []
+    assert re.search(r"path=/v1/files .*status=503", re.sub(r"\x1b\[\d*m", "", ended.stderr)), ended.stderr

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rowmill.api.context import ContextDep
 from rowmill.api.problems import Refused, problem_response
+from rowmill.api.reception import Reception
 from rowmill.model.access import Access
 from rowmill.service import tokens
 
@@ -86,7 +87,7 @@ class Doorkeeper:
         else:
             await self._app(scope, receive, send)
             return
-        await response(scope, receive, send)
+        await Reception(response)(scope, receive, send)  # which hears out whoever is still sending
 
     def _is_own(self, host: str) -> bool:
         name = _without_port(host).lower()

@@ -12,10 +12,12 @@ from pydantic.json_schema import models_json_schema
 from rowmill.api import problems
 from rowmill.api.access import Doorkeeper
 from rowmill.api.context import Context
+from rowmill.api.head import Head
 from rowmill.api.metrics import Observer
 from rowmill.api.models.events import JobEvent
 from rowmill.api.query import check_query
 from rowmill.api.reception import Reception
+from rowmill.api.routes.webhooks import told
 
 _LARGEST = 1 << 20
 """Bytes of a request, where the route itself says nothing else."""
@@ -56,6 +58,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
+        webhooks=told,
     )
     app.state.context = context
     problems.install(app)
@@ -74,6 +77,7 @@ def create_app(
         )
     app.add_middleware(Doorkeeper, hosts=hosts, origins=origins)
     app.add_middleware(Observer, metrics=context.metrics)
+    app.add_middleware(Head)
     _describe(app)
     return app
 

@@ -95,7 +95,8 @@ async def send_file(request: Request, file: StoredFile, path: Path) -> Response:
         hint = f"It is once {file.job} has completed." if file.job else "Ask again once it is."
         raise Refused("conflict", f"The file {file.id} is not there yet.", hint)
     etag = f'"{file.sha256}"'
-    if etag in [each.strip() for each in request.headers.get("if-none-match", "").split(",")]:
+    seen = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    if etag in seen or "*" in seen:
         return Response(status_code=304, headers={"ETag": etag})
     first, last = _range(request, etag, file.size)
     headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Length": str(last - first + 1)}

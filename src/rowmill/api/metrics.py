@@ -1,5 +1,6 @@
 """Figures for Prometheus, through its client library: of jobs from the store, of requests from the server."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rowmill.api.problems import STATUS_OF
 from rowmill.model.budget import dollars
 from rowmill.model.status import JobStatus, JobType
 from rowmill.store.store import Store
@@ -94,6 +96,9 @@ class Observer:
 
         try:
             await self._app(scope, receive, note)
+        except asyncio.CancelledError:
+            status = STATUS_OF["unavailable"]  # as it is told when the server stops
+            raise
         finally:
             self._note(scope, status, time.perf_counter() - began)
 
@@ -101,7 +106,7 @@ class Observer:
         route = getattr(scope.get("route"), "path", "none")
         if not route.endswith("/events"):
             self._metrics.answered(scope["method"], route, status, seconds)
-        level = logging.DEBUG if scope["method"] in ("GET", "HEAD") else logging.INFO
+        level = logging.DEBUG if scope["method"] == "GET" else logging.INFO
         level = logging.ERROR if status == 500 else level
         if _log.isEnabledFor(level):
             places = scope.get("path_params") or {}

@@ -186,7 +186,8 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 def _allowed(request: Request) -> str:
     """The methods of the path: those of all its routes, of which the router tells the first one's."""
     described = request.app.openapi()["paths"].get(getattr(request.scope.get("route"), "path", None), {})
-    return ", ".join(sorted(method.upper() for method in described)) or "GET"  # what is not described only reads
+    methods = {method.upper() for method in described} or {"GET"}  # what is not described only reads
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -8,9 +8,11 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -28,7 +30,8 @@ from rowmill.api.protocol import Protocol
 from rowmill.model.errors import UsageError
 from rowmill.service import files, tokens
 from rowmill.service.webhook_sender import WebhookSender
-from rowmill.service.worker_process import LAST, WorkerOptions, WorkerProcess
+from rowmill.service.worker_main import WorkerOptions
+from rowmill.service.worker_process import LAST, WorkerProcess
 from rowmill.store.opening import open_store
 from rowmill.store.store import Store
 
@@ -39,8 +42,14 @@ _DISCONNECT = 3
 _BACKLOG = 2048
 """Connections that wait to be accepted."""
 
+_FILES = 65_536
+"""Files and connections that it may have open, where the user may."""
+
 _START = 5.0
 """Seconds that the worker is given to start before it is said where the server answers; it does so all the while."""
+
+_LOOK = 0.02
+"""Seconds between two looks whether it has."""
 
 _RESTART = 5.0
 """Seconds after which a sender of webhooks that ended by an error is started again."""
@@ -61,10 +70,19 @@ class Options:
 def serve(options: Options, tell: Callable[[str], None]) -> int:
     """Serves until SIGTERM or SIGINT; ``tell`` is told where once it answers. Returns the exit code. Raises
     ``UsageError`` where it may not, or cannot, be reached at that address."""
+    _allow_many_files()
     with contextlib.closing(open_store()) as store:
         _check_address(store, options.host)
         with _bound(options) as bound:
             return _Serving(store, options, bound, tell).run()
+
+
+def _allow_many_files() -> None:
+    """As many files and connections as this user may have: the limit for who asks for nothing is small."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _check_address(store: Store, host: str) -> None:
@@ -180,7 +198,7 @@ class _Serving:
                 runner.run(self._serve())
         finally:
             self._worker.end(self._within)
-            self._store.leave(self._context.engine)
+            self._store.database.vanish(self._context.engine)
         return 0
 
     @property
@@ -211,9 +229,11 @@ class _Serving:
         self._sender.notify()
 
     async def _answers(self) -> None:
-        await asyncio.to_thread(self._worker.wait, _START)
-        if self._server.should_exit:
-            return
+        until = time.monotonic() + _START
+        while not self._worker.at_work and time.monotonic() < until:
+            if self._server.should_exit:
+                return
+            await asyncio.sleep(_LOOK)
         host, port = self._bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         _log.info("serving", extra={"host": host, "port": port})
@@ -222,19 +242,24 @@ class _Serving:
     def _stop(self, number: int, _: object) -> None:
         self._interrupts += 1
         if self._interrupts > 2:
-            self._end(130)
+            self._worker.kill()
+            os._exit(130)
         if self._interrupts == 2:
             self._worker.stop(at_once=True)
+            self._end_within(LAST)
             return
-        last = threading.Timer(self._within, self._end, (0,))
-        last.daemon = True
-        last.start()
         self._worker.stop()
         self._sender.stop()
         self._hub.stop()
         self._server.should_exit = True
+        self._end_within(self._within)  # at last: it may find no thread to be had
 
-    def _end(self, code: int) -> None:
-        """Ends both processes however they stand; what is not saved is tried again."""
-        self._worker.kill()
-        os._exit(code)
+    def _end_within(self, seconds: float) -> None:
+        """Both processes end by then, however they stand; what is not saved is tried again."""
+        last = threading.Timer(seconds, self._end)
+        last.daemon = True
+        last.start()
+
+    def _end(self) -> None:
+        self._worker.end(0.0)
+        os._exit(0)

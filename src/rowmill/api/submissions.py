@@ -8,6 +8,7 @@ from decimal import Decimal
 import orjson
 
 from rowmill.api.context import Context
+from rowmill.api.lookup import the_dataset, the_job
 from rowmill.api.models.jobs import (
     EnrichmentInput,
     ExportInput,
@@ -21,7 +22,7 @@ from rowmill.api.models.jobs import (
 from rowmill.api.transfers import submit_export, submit_import
 from rowmill.engine.supervisor import processor_of
 from rowmill.model.budget import Price, nano
-from rowmill.model.errors import NotFound, StoreError, UsageError
+from rowmill.model.errors import StoreError, UsageError
 from rowmill.model.job import Job, Step
 from rowmill.service.connections import qualified
 from rowmill.service.files import format_of, path_of, upload_of
@@ -53,16 +54,13 @@ def _submit_enrichment(context: Context, asked: EnrichmentInput, job_id: str) ->
     request = enrichment_request(context, asked, job_id)
     store = context.store
     if asked.dataset is not None:
-        if store.datasets.named(asked.dataset) is None:
-            raise NotFound(f"There is no dataset {asked.dataset!r}.", "GET /v1/datasets lists them.")
-        return submit(store, context.engine, replace(request, input=asked.dataset)).job
+        # By its id: a name could also mean a file in the directory of the server.
+        return submit(store, context.engine, replace(request, input=the_dataset(store, asked.dataset).id)).job
     if asked.rows is not None:
         return _submit_rows(context, request, asked.rows)
     if asked.file is not None:
         return _submit_upload(store, context.engine, request, asked.file)
-    origin = store.browse.job_by_id(asked.from_job or "")  # an id, not the beginning of one
-    if origin is None:
-        raise NotFound(f"There is no job {asked.from_job!r}.", "GET /v1/jobs lists them.")
+    origin = the_job(store, asked.from_job or "")
     for step in [] if asked.steps else origin.steps:
         context.policy.check_step(step)
     return submit(store, context.engine, request).job

@@ -5,9 +5,10 @@ import time
 from dataclasses import replace
 
 from rowmill.api.context import Context
+from rowmill.api.lookup import the_dataset, the_job
 from rowmill.api.models.jobs import ExportInput, ImportInput
 from rowmill.api.problems import Refused
-from rowmill.model.errors import InputError, NotFound, UsageError
+from rowmill.model.errors import InputError, UsageError
 from rowmill.model.job import Dataset, Job
 from rowmill.model.schema import Field
 from rowmill.service import exports, imports
@@ -110,15 +111,7 @@ def _destination(context: Context, asked: ExportInput) -> str | None:
 
 
 def _origin(store: Store, asked: ExportInput) -> Job | Dataset:
-    if asked.dataset is not None:
-        dataset = store.datasets.named(asked.dataset)
-        if dataset is None:
-            raise NotFound(f"There is no dataset {asked.dataset!r}.", "GET /v1/datasets lists them.")
-        return dataset
-    job = store.browse.job_by_id(asked.job or "")
-    if job is None:
-        raise NotFound(f"There is no job {asked.job!r}.", "GET /v1/jobs lists them.")
-    return job
+    return the_dataset(store, asked.dataset) if asked.dataset is not None else the_job(store, asked.job or "")
 
 
 def _the_one_of(asked: ImportInput | ExportInput, *names: str) -> str:

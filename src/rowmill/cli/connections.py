@@ -15,7 +15,6 @@ from rowmill.service.view import moment
 from rowmill.store.connections import Connection
 from rowmill.store.store import Store
 
-_LONGEST_KEY = 10_000
 _LIMIT = click.IntRange(min=0)
 
 
@@ -127,4 +126,4 @@ def _key(words: str) -> str:
     """A key as it is typed, unseen, or comes from stdin."""
     if sys.stdin.isatty():
         return str(click.prompt(words, default="", hide_input=True, show_default=False, err=True))
-    return sys.stdin.read(_LONGEST_KEY + 1).strip()
+    return sys.stdin.read(service.LONGEST + 1).strip()

@@ -50,7 +50,7 @@ def export(
     """
     if detach and output == "-":
         raise UsageError("A job that is left to another process cannot write to this one's stdout.", "Give a file.")
-    request = ExportRequest(output, format_, only, columns, safe_cells, rows, where, overwrite, new, detach)
+    request = ExportRequest(output, format_, only, columns, safe_cells, rows, where, overwrite, new=new, detach=detach)
     with the_store() as store:
         engine = store.join()
         try:

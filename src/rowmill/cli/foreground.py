@@ -1,7 +1,6 @@
 """Works a job in this process, with a display, until it stops; Ctrl-C pauses it."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ import uvloop
 from rowmill.cli.common import on_terminal, print_json
 from rowmill.cli.display import FRAME, Display
 from rowmill.cli.words import stop_lines
-from rowmill.engine.runtime import RealRuntime
+from rowmill.engine.runtime import RealRuntime, collect_seldom
 from rowmill.engine.supervisor import Engine, processor_of
 from rowmill.model.errors import IllegalTransition
 from rowmill.model.job import Job
@@ -25,7 +24,6 @@ from rowmill.service.deliver import deliver
 from rowmill.service.view import job_view
 from rowmill.store.store import Store
 
-_COLLECT_AFTER = 100_000
 _TERM_GRACE = 10.0
 """Seconds that SIGTERM leaves to the rows in flight."""
 
@@ -40,8 +38,7 @@ def work(
 
     Raises ``UsageError`` where it cannot be run from here at all; it is untouched then.
     """
-    # Rows make no cycles, but so many objects that the collector would take a fifth of the time to find that out.
-    gc.set_threshold(_COLLECT_AFTER)
+    collect_seldom()
     interrupted = Foreground(store, engine, job).run()
     return finished(store, job, max_failed, as_json=as_json, overwrite=overwrite, interrupted=interrupted)
 

@@ -52,7 +52,7 @@ def import_(
     With a key, lines create or update records and leave the same ones alone; without, every line is a new record. The
     same command again goes on where it stopped.
     """
-    request = ImportRequest(input_, format_, dataset, key, columns, required, name, new, detach)
+    request = ImportRequest(input_, format_, dataset, key, columns, required, name=name, new=new, detach=detach)
     allowance(max_failed, 0)
     with the_store() as store:
         if plan:

@@ -74,7 +74,7 @@ def serve(
         from rowmill.api.server import Options  # noqa: PLC0415 - likewise
         from rowmill.api.server import serve as serve_api  # noqa: PLC0415 - likewise
         from rowmill.service.logs import configure  # noqa: PLC0415 - likewise
-        from rowmill.service.worker_process import WorkerOptions  # noqa: PLC0415 - likewise
+        from rowmill.service.worker_main import WorkerOptions  # noqa: PLC0415 - likewise
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("rowmill"):
             raise

@@ -12,13 +12,12 @@ from rowmill.client.errors import (
     Conflict,
     Forbidden,
     InvalidRequest,
-    JobStopped,
     NotFound,
     Unauthorized,
     Unreachable,
     WaitTimeout,
 )
-from rowmill.client.jobs import AsyncJob, Job
+from rowmill.client.jobs import AsyncJob, Job, JobStopped
 from rowmill.client.results import Results
 
 __all__ = [

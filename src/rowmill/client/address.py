@@ -26,10 +26,12 @@ class Address:
     def of(cls, url: str | None, token: str | None) -> "Address":
         """From what is given, else ``ROWMILL_URL`` and ``ROWMILL_TOKEN``. Raises ``UsageError``."""
         url = (url or os.environ.get("ROWMILL_URL") or DEFAULT_URL).rstrip("/")
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_url(url):
             raise UsageError(f"{url!r} is no URL of a server.", f"Write it as {DEFAULT_URL}.")
-        return cls(url, token or os.environ.get("ROWMILL_TOKEN") or None)
+        token = (token or os.environ.get("ROWMILL_TOKEN") or "").strip()  # a file ends with a newline
+        if not (token.isascii() and token.isprintable()):
+            raise UsageError("The token holds characters that no token has.", "Copy it again.")
+        return cls(url, token or None)
 
     def headers(self, request: Request) -> dict[str, str]:
         """What is sent with ``request``."""
@@ -55,6 +57,14 @@ class Address:
         """What to say of it, and what to do."""
         reason = str(error) or type(error).__name__
         return f"No answer from {self.url}: {reason}.", "See that the server runs: rowmill serve"
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_here(host: str) -> bool:

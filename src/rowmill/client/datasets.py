@@ -1,17 +1,19 @@
 """Datasets: lasting tables, filled by imports and written out by exports."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from rowmill.client.building import build
+from rowmill.client.errors import ClientError
 from rowmill.client.exchange import Flow, Steps, delete, get, items, post
-from rowmill.client.files import fetch, upload_table
-from rowmill.client.jobs import Job, Jobs
+from rowmill.client.files import Files, fetch, upload_table
+from rowmill.client.jobs import Job, Jobs, job_verb
 from rowmill.client.models import Dataset, Record, RecordHistory
 from rowmill.client.tables import Table
-from rowmill.client.verbs import M, Resource, job_verb, stream, verb
+from rowmill.client.verbs import M, Resource, stream, verb
 from rowmill.model.errors import UsageError
 from rowmill.model.schema import parse_fields
 
@@ -85,7 +87,12 @@ class Datasets(Resource[M]):
             name=name,
             metadata=metadata,
         )
-        return (yield from Jobs.submit.function(Jobs(self._transport), document))
+        try:
+            return (yield from Jobs.submit.function(Jobs(self._transport), document))
+        except ClientError:  # no job needs the upload
+            with suppress(ClientError):
+                yield from Files.delete.function(Files(self._transport), file.id)
+            raise
 
     @verb
     def export(

@@ -2,52 +2,48 @@
 
 import sys
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 _LINE_EVERY = 30.0
 
+See: TypeAlias = Callable[[dict[str, Any]], None]
+"""Is called with a job (its JSON) whenever there is news."""
 
-class Display:
-    """Use as a context manager and call it with a job (its JSON) whenever there is news. Without ``shown`` it is
-    silent."""
 
-    def __init__(self, *, shown: bool = True) -> None:
-        self._shown = shown
-        self._live: Progress | None = None
-        self._task: Any = None
-        self._line_at = time.monotonic() + _LINE_EVERY
+@contextmanager
+def display() -> Iterator[See]:
+    """Shows what it is told of a job."""
+    bar = _bar()
+    if bar is None:
+        yield _lines()
+        return
+    with bar:
+        task = bar.add_task("", total=None, numbers="")
+        yield lambda job: bar.update(
+            task,
+            description=f"{job['id']} {job['status']}",
+            total=job["total"],
+            completed=job["processed"],
+            numbers=_numbers(job),
+        )
 
-    def __enter__(self) -> "Display":
-        if self._shown:
-            self._live = _bar()
-        if self._live:
-            self._live.start()
-            self._task = self._live.add_task("", total=None, numbers="")
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live:
-            self._live.stop()
+def _lines() -> See:
+    due = time.monotonic() + _LINE_EVERY
 
-    def __call__(self, job: dict[str, Any]) -> None:
-        if self._live:
-            self._live.update(
-                self._task,
-                description=f"{job['id']} {job['status']}",
-                total=job["total"],
-                completed=job["processed"],
-                numbers=_numbers(job),
-            )
-        elif self._shown and time.monotonic() >= self._line_at:
-            self._line_at = time.monotonic() + _LINE_EVERY
+    def show(job: dict[str, Any]) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + _LINE_EVERY
             sys.stderr.write(f"{job['id']} {job['status']}: {_numbers(job)}\n")
             sys.stderr.flush()
+
+    return show
 
 
 def _bar() -> "Progress | None":

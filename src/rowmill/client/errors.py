@@ -7,7 +7,7 @@
     └── ClientError
         ├── Unreachable         no server answers, or the connection broke
         ├── WaitTimeout         the job has not stopped in the time given (a TimeoutError, too)
-        ├── JobStopped          wait(check=True): it did not complete, or has failed rows
+        ├── JobStopped          (rowmill.client.jobs) the job did not complete, has failed rows, or nobody works it
         └── ApiError            the server refused; ``code`` says why
             ├── Unauthorized    401
             ├── Forbidden       403
@@ -17,12 +17,9 @@
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rowmill.model.errors import RowmillError
-
-if TYPE_CHECKING:
-    from rowmill.client.jobs import Job
 
 
 class ClientError(RowmillError):
@@ -38,16 +35,6 @@ class Unreachable(ClientError):
 
 class WaitTimeout(ClientError, TimeoutError):
     code = "timeout"
-
-
-class JobStopped(ClientError):
-    """``job`` is as it stood then."""
-
-    code = "job_stopped"
-
-    def __init__(self, job: "Job[Any]", message: str, hint: str) -> None:
-        super().__init__(message, hint)
-        self.job = job
 
 
 class ApiError(ClientError):

@@ -1,15 +1,16 @@
 """Live events: server-sent events (WHATWG HTML, 9.2), and following a job by them until it stops."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
 
+from rowmill.client.display import See
 from rowmill.client.errors import ApiError, Unreachable, WaitTimeout
-from rowmill.client.exchange import Close, Flow, Item, Read, Request, Sleep, Steps, ask, get
+from rowmill.client.exchange import Close, Flow, IsAbandoned, Item, Read, Request, Sleep, Steps, ask, get
 
 _SILENCE = 45.0
 """Seconds without a heartbeat after which a stream is taken for dead."""
@@ -23,7 +24,8 @@ _CLOSE = 20.0
 a stream tells the time by its heartbeats only."""
 
 _STREAM = {"Accept": "text/event-stream"}
-_MOVING = ("pending", "running")
+MOVING = ("pending", "running")
+"""Statuses that a job leaves by itself, where an engine lives."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,10 @@ def listen(path: str, **query: Any) -> Flow[Event]:
         yield Sleep(_REST)
 
 
-def follow(job_id: str, timeout: float | None, see: Callable[[dict[str, Any]], None]) -> Steps[dict[str, Any]]:
-    """The job once nothing will move it on by itself; ``see`` is called with whatever is heard of it before. Looks now
-    and then where events do not come through. Raises ``WaitTimeout``, and ``Unreachable`` where the server has been
-    out of reach for minutes."""
-    path = f"/v1/jobs/{job_id}"
+def follow(path: str, timeout: float | None, see: See) -> Steps[dict[str, Any]]:
+    """The job at ``path`` once nothing will move it on by itself, because it has stopped or is abandoned; ``see`` is
+    called with whatever is heard of it before. Looks now and then where events do not come through. Raises
+    ``WaitTimeout``, and ``Unreachable`` where the server has been out of reach for minutes."""
     deadline = None if timeout is None else time.monotonic() + timeout
     lost_at: float | None = None
     eventful = True
@@ -103,25 +104,32 @@ def follow(job_id: str, timeout: float | None, see: Callable[[dict[str, Any]], N
             job = yield from get(path)
             lost_at = None
             see(job)
-            if job["status"] not in _MOVING:
+            if job["status"] not in MOVING or (yield from _is_abandoned(job)):
                 return job  # type: ignore[no-any-return]
-            _check(deadline, job)
-            if eventful and (deadline is None or deadline - time.monotonic() > _CLOSE):
+            _check(deadline, f"{job['id']} is still {job['status']}.", "Wait longer, or see what it waits for.")
+            if eventful and not job["interrupted"] and (deadline is None or deadline - time.monotonic() > _CLOSE):
                 eventful = yield from _hear(path, deadline, see)
                 continue
-        except Unreachable:
+        except Unreachable as error:
             lost_at = lost_at or time.monotonic()
             if time.monotonic() > lost_at + _PATIENCE:
                 raise
+            _check(deadline, error.message, error.hint)
         yield Sleep(_REST if deadline is None else min(_REST, max(deadline - time.monotonic(), 0.0)))
 
 
-def _check(deadline: float | None, job: dict[str, Any]) -> None:
+def _is_abandoned(job: dict[str, Any]) -> Steps[bool]:
+    if job["status"] == "running" and not job["interrupted"]:
+        return False
+    return bool((yield IsAbandoned(job["id"])))
+
+
+def _check(deadline: float | None, message: str, hint: str) -> None:
     if deadline is not None and time.monotonic() >= deadline:
-        raise WaitTimeout(f"{job['id']} is still {job['status']}.", "Wait longer, or see what it waits for.")
+        raise WaitTimeout(message, hint)
 
 
-def _hear(path: str, deadline: float | None, see: Callable[[dict[str, Any]], None]) -> Steps[bool]:
+def _hear(path: str, deadline: float | None, see: See) -> Steps[bool]:
     """Listens until there may be something to look at; whether anything was heard at all."""
     try:
         answer = yield from ask(Request("GET", f"{path}/events", headers=_STREAM, silence=_SILENCE))
@@ -133,10 +141,13 @@ def _hear(path: str, deadline: float | None, see: Callable[[dict[str, Any]], Non
     heard = False
     try:
         while part := (yield Read(answer)):
-            for event in parser.feed(part):
+            events = [*parser.feed(part)]
+            if heard and not events:  # a heartbeat; that an engine has died, for which the job waited, is no event
+                return True
+            for event in events:
                 heard = True
                 job = event.data
-                if job is None or job.get("deleted") or job["status"] not in _MOVING:
+                if job is None or job.get("deleted") or job["status"] not in MOVING or job["interrupted"]:
                     return True
                 see(job)
             if deadline is not None and deadline - time.monotonic() <= _CLOSE:

@@ -1,11 +1,11 @@
 """What is said to a server and what it answers, without saying how: no I/O happens here."""
 
-import email.utils
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO, Generic, TypeAlias, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -94,18 +94,30 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
+class IsAbandoned:
+    """Whether a job waits for an engine, and none that lives will take it up."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Item(Generic[T]):
     """One value of a stream, for whoever iterates over it."""
 
     value: T
 
 
-Action: TypeAlias = Open | Read | Close | Sleep
+Action: TypeAlias = Open | Read | Close | Sleep | IsAbandoned
 Steps: TypeAlias = Generator[Action, Any, T]
 """A verb on its way to one value."""
 
 Flow: TypeAlias = Generator[Action | Item[T], Any, None]
 """A verb whose values come one after the other."""
+
+
+def once(steps: Steps[T]) -> Flow[T]:
+    """The value of a verb as the only one of a stream."""
+    yield Item((yield from steps))
 
 
 def get(path: str, **query: Any) -> Steps[Any]:
@@ -221,10 +233,9 @@ def _asked_for(answer: Answer) -> float | None:
     """The seconds of ``Retry-After`` (RFC 9110), up to the longest pause."""
     text = answer.headers.get("retry-after", "")
     try:
-        seconds = float(text)
-    except ValueError:
-        when = email.utils.parsedate_to_datetime(text) if text else None
-        seconds = when.timestamp() - time.time() if when else 0.0
+        seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
     return min(seconds, _LONGEST_PAUSE) if seconds > 0 else None
 
 

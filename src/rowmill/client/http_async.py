@@ -7,7 +7,7 @@ import aiohttp
 from yarl import URL
 
 from rowmill.client.address import CONNECT_WITHIN, Address
-from rowmill.client.errors import Unreachable
+from rowmill.client.errors import ClientError, Unreachable
 from rowmill.client.exchange import Answer, Request, Upload
 from rowmill.client.transport import Async, chunks
 
@@ -69,4 +69,6 @@ class AsyncHttp(Async):
         if self._session is None:
             # No netrc: it would take the place of the token. No cookies: the server has none.
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        if self._session.closed:
+            raise ClientError("The client was closed.", "Make another one.")
         return self._session

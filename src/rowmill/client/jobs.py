@@ -1,28 +1,28 @@
 """Jobs: made, listed, steered, followed; and the handle of one."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import update_wrapper
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, Unpack, overload
 from urllib.parse import quote
 
 import orjson
 
 from rowmill.client.building import build
-from rowmill.client.display import Display
+from rowmill.client.display import See, display
 from rowmill.client.enrichment import Enrichment, Settings, told
-from rowmill.client.errors import ClientError, JobStopped
-from rowmill.client.events import Event, follow, listen
+from rowmill.client.errors import ClientError
+from rowmill.client.events import MOVING, Event, follow, listen
 from rowmill.client.exchange import Flow, Steps, delete, get, items, post, send_json
 from rowmill.client.files import upload_table
 from rowmill.client.models import Destination, Execution, Extract, JobError, JobSettings, Row, Source, Step
 from rowmill.client.results import Results
 from rowmill.client.tables import Table, lines_of
-from rowmill.client.transport import Async
-from rowmill.client.verbs import M, Resource, job_stream, job_verb, stream, verb
+from rowmill.client.transport import Async, Sync
+from rowmill.client.verbs import M, Resource, method_of, stream, verb
 from rowmill.model.errors import UsageError
 
 P = ParamSpec("P")
@@ -39,6 +39,50 @@ _NEXT = {
 
 _INLINE = 4 << 20
 """Bytes of rows that go along with a request; more of them are uploaded first."""
+
+
+class JobStopped(ClientError):
+    """``job`` is as it stood then."""
+
+    code = "job_stopped"
+
+    def __init__(self, job: "Job[Any]", message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.job = job
+
+
+class job_verb(Generic[P]):  # noqa: N801 - a decorator
+    """A method that gives a job, whose own methods are of the same kind."""
+
+    def __init__(self, function: "Callable[Concatenate[Any, P], Steps[Job[Any]]]") -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "job_verb[P]": ...
+    @overload
+    def __get__(self, instance: Resource[Sync], owner: type) -> "Callable[P, Job[Sync]]": ...
+    @overload
+    def __get__(self, instance: Resource[Async], owner: type) -> "Callable[P, Coroutine[Any, Any, Job[Async]]]": ...
+    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
+        return self if instance is None else method_of(self.function, instance, "run")
+
+
+class job_stream(Generic[P]):  # noqa: N801 - likewise
+    """A method that gives jobs one after the other."""
+
+    def __init__(self, function: "Callable[Concatenate[Any, P], Flow[Job[Any]]]") -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "job_stream[P]": ...
+    @overload
+    def __get__(self, instance: Resource[Sync], owner: type) -> "Callable[P, Iterator[Job[Sync]]]": ...
+    @overload
+    def __get__(self, instance: Resource[Async], owner: type) -> "Callable[P, AsyncIterator[Job[Async]]]": ...
+    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
+        return self if instance is None else method_of(self.function, instance, "stream")
 
 
 class Jobs(Resource[M]):
@@ -163,24 +207,30 @@ class Jobs(Resource[M]):
 
     def results(self, job_id: str, *, only: str | None = None) -> Results[M]:
         """What a job has found; ``only`` its ``succeeded``, ``failed`` or ``unprocessed`` rows."""
-        return Results(self._transport, job_id, only)
+        return Results(self._transport, f"{_path(job_id)}/results", only)
 
     @job_verb
     def wait(self, job_id: str, timeout: float | None = None, *, check: bool = False) -> "Steps[Job[Any]]":
         """The job once nothing will move it on by itself: completed, failed, paused or cancelled. It goes on waiting
         while the server is started again. With ``check`` it raises ``JobStopped`` unless the job has completed without
-        a failed row. Raises ``WaitTimeout`` after ``timeout`` seconds; the job goes on."""
-        return self._followed(job_id, timeout, check, Display(shown=False))
+        a failed row. Raises ``WaitTimeout`` after ``timeout`` seconds; the job goes on. On a local store it raises
+        ``JobStopped`` for a job that another process has left and nobody will take up."""
+        return self._followed(job_id, timeout, check, nullcontext(_ignore))
 
     @job_verb
     def watch(self, job_id: str, timeout: float | None = None, *, check: bool = False) -> "Steps[Job[Any]]":
         """Like ``wait``, and shows on stderr how far the job is: a bar on a terminal or in a notebook, elsewhere a
         line every half minute. Ctrl-C ends the watching, not the job."""
-        return self._followed(job_id, timeout, check, Display())
+        return self._followed(job_id, timeout, check, display())
 
-    def _followed(self, job_id: str, timeout: float | None, check: bool, display: Display) -> "Steps[Job[Any]]":
-        with display:
-            job = self._job((yield from follow(job_id, timeout, display)))
+    def _followed(
+        self, job_id: str, timeout: float | None, check: bool, shown: AbstractContextManager[See]
+    ) -> "Steps[Job[Any]]":
+        with shown as see:
+            job = self._job((yield from follow(_path(job_id), timeout, see)))
+        if job.status in MOVING:
+            message = f"{job.id} is {job.status}, and no living process works it."
+            raise JobStopped(job, message, "job.resume() goes on with it here.")
         if check:
             job.check()
         return job
@@ -277,7 +327,7 @@ class Job(Resource[M]):
 
     def results(self, *, only: str | None = None) -> Results[M]:
         """What it has found; ``only`` its ``succeeded``, ``failed`` or ``unprocessed`` rows."""
-        return Results(self._transport, self.id, only)
+        return Jobs(self._transport).results(self.id, only=only)
 
     def __repr__(self) -> str:
         of = "" if self.total is None else f" of {self.total:,}"
@@ -300,6 +350,10 @@ AsyncJob: TypeAlias = Job[Async]
 
 def _path(job_id: str) -> str:
     return f"/v1/jobs/{quote(job_id, safe='')}"
+
+
+def _ignore(job: Mapping[str, Any]) -> None:
+    """Shows nothing."""
 
 
 def _sent(table: Table) -> Steps[dict[str, Any]]:

@@ -28,12 +28,13 @@ class Results(Resource[M]):
     """The rows of a job as dicts, all input columns and then the outputs, ``_status`` and ``_error``: iterate over it,
     with ``for`` or ``async for``, as often as you like. Of a job that is not over: as its rows stand then.
 
-    An iteration that a restart of the server interrupts goes on behind the row that it has come to.
+    An iteration that a restart of the server interrupts goes on behind the row that it has come to; one over a part of
+    the rows (``only``) raises ``Unreachable``, for which these are may have changed meanwhile.
     """
 
-    def __init__(self, transport: M, job_id: str, only: str | None = None) -> None:
+    def __init__(self, transport: M, path: str, only: str | None = None) -> None:
         super().__init__(transport)
-        self._path = f"/v1/jobs/{job_id}/results"
+        self._path = path
         self._only = only
 
     def __iter__(self: "Results[Sync]") -> Iterator[dict[str, Any]]:
@@ -110,7 +111,7 @@ class Results(Resource[M]):
                     yield Close(answer)
             except Unreachable:
                 attempt = 1 if given > before else attempt + 1
-                if attempt == TRIES:
+                if attempt == TRIES or (self._only and given):
                     raise
                 yield Sleep(1.0)
             else:

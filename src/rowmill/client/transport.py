@@ -7,19 +7,36 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from typing import Any, BinaryIO, TypeVar
 
 from rowmill.client.enrichment import Function, importable
-from rowmill.client.exchange import Action, Answer, Close, Flow, Item, Open, Read, Request, Sleep, Steps
+from rowmill.client.exchange import (
+    Action,
+    Answer,
+    Close,
+    Flow,
+    IsAbandoned,
+    Item,
+    Open,
+    Read,
+    Request,
+    Sleep,
+    Steps,
+    once,
+)
 
 T = TypeVar("T")
 
 _CHUNK = 1 << 18
 
 
-class Sync(ABC):
-    """Does things while the caller waits. Whatever is raised meanwhile, Ctrl-C too, is raised within the verb."""
+class Transport:
+    """What both kinds have in common."""
 
     def named(self, function: Function) -> str:
         """The ``module:function`` under which jobs find ``function``. Raises ``UsageError`` where they could not."""
         return importable(function)
+
+
+class Sync(Transport, ABC):
+    """Does things while the caller waits. Whatever is raised meanwhile, Ctrl-C too, is raised within the verb."""
 
     @abstractmethod
     def open(self, request: Request) -> Answer: ...
@@ -30,24 +47,18 @@ class Sync(ABC):
     @abstractmethod
     def close_answer(self, answer: Answer) -> None: ...
 
+    def is_abandoned(self, job_id: str) -> bool:
+        """See ``IsAbandoned``. A server takes up whatever was interrupted, so that none is."""
+        return False
+
     @abstractmethod
     def close(self) -> None:
         """Gives up what is held open."""
 
     def run(self, steps: Steps[T]) -> T:
         """The value of a verb."""
-        try:
-            action = next(steps)
-            while True:
-                try:
-                    outcome = self._do(action)
-                except BaseException as error:  # noqa: BLE001 - the verb closes what it has opened
-                    action = steps.throw(error)
-                else:
-                    action = steps.send(outcome)
-        except StopIteration as end:
-            value: T = end.value
-            return value
+        [value] = self.stream(once(steps))
+        return value
 
     def stream(self, flow: Flow[T]) -> Generator[T, None, None]:
         """The values of a verb, one after the other."""
@@ -60,7 +71,7 @@ class Sync(ABC):
                         yield action.value
                     else:
                         outcome = self._do(action)
-                except BaseException as error:  # noqa: BLE001 - likewise
+                except BaseException as error:  # noqa: BLE001 - the verb closes what it has opened
                     action = flow.throw(error)
                 else:
                     action = flow.send(outcome)
@@ -77,14 +88,12 @@ class Sync(ABC):
                 return self.close_answer(answer)
             case Sleep(seconds):
                 return time.sleep(seconds)
+            case IsAbandoned(job_id):
+                return self.is_abandoned(job_id)
 
 
-class Async(ABC):
+class Async(Transport, ABC):
     """Does things in the caller's event loop. Whatever is raised meanwhile is raised within the verb."""
-
-    def named(self, function: Function) -> str:
-        """The ``module:function`` under which jobs find ``function``. Raises ``UsageError`` where they could not."""
-        return importable(function)
 
     @abstractmethod
     async def open(self, request: Request) -> Answer: ...
@@ -95,24 +104,18 @@ class Async(ABC):
     @abstractmethod
     async def close_answer(self, answer: Answer) -> None: ...
 
+    async def is_abandoned(self, job_id: str) -> bool:
+        """See ``Sync.is_abandoned``."""
+        return False
+
     @abstractmethod
     async def close(self) -> None:
         """Gives up what is held open."""
 
     async def run(self, steps: Steps[T]) -> T:
         """The value of a verb."""
-        try:
-            action = next(steps)
-            while True:
-                try:
-                    outcome = await self._do(action)
-                except BaseException as error:  # noqa: BLE001 - the verb closes what it has opened
-                    action = steps.throw(error)
-                else:
-                    action = steps.send(outcome)
-        except StopIteration as end:
-            value: T = end.value
-            return value
+        [value] = [value async for value in self.stream(once(steps))]
+        return value
 
     async def stream(self, flow: Flow[T]) -> AsyncGenerator[T, None]:
         """The values of a verb, one after the other."""
@@ -125,7 +128,7 @@ class Async(ABC):
                         yield action.value
                     else:
                         outcome = await self._do(action)
-                except BaseException as error:  # noqa: BLE001 - likewise
+                except BaseException as error:  # noqa: BLE001 - the verb closes what it has opened
                     action = flow.throw(error)
                 else:
                     action = flow.send(outcome)
@@ -142,6 +145,8 @@ class Async(ABC):
                 return await self.close_answer(answer)
             case Sleep(seconds):
                 return await asyncio.sleep(seconds)
+            case IsAbandoned(job_id):
+                return await self.is_abandoned(job_id)
 
 
 async def chunks(file: BinaryIO) -> AsyncIterator[bytes]:

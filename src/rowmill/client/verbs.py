@@ -10,8 +10,6 @@ from rowmill.client.transport import Async, Sync
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as DefaultTypeVar
 
-    from rowmill.client.jobs import Job
-
     M = DefaultTypeVar("M", bound=Sync | Async, default=Sync)
 else:
     M = TypeVar("M")
@@ -42,7 +40,7 @@ class verb(Generic[P, T]):  # noqa: N801 - a decorator
     @overload
     def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else _method(self.function, instance, "run")
+        return self if instance is None else method_of(self.function, instance, "run")
 
 
 class stream(Generic[P, T]):  # noqa: N801 - likewise
@@ -59,44 +57,12 @@ class stream(Generic[P, T]):  # noqa: N801 - likewise
     @overload
     def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else _method(self.function, instance, "stream")
+        return self if instance is None else method_of(self.function, instance, "stream")
 
 
-class job_verb(Generic[P]):  # noqa: N801 - likewise
-    """A method that gives a job, whose own methods are of the same kind."""
+def method_of(function: Callable[..., Any], instance: Resource[Any], how: str) -> Callable[..., Any]:
+    """``function`` as a method of ``instance``, done ``how`` the transport calls it: ``run`` or ``stream``."""
 
-    def __init__(self, function: "Callable[Concatenate[Any, P], Steps[Job[Any]]]") -> None:
-        self.function = function
-        self.__doc__ = function.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "job_verb[P]": ...
-    @overload
-    def __get__(self, instance: Resource[Sync], owner: type) -> "Callable[P, Job[Sync]]": ...
-    @overload
-    def __get__(self, instance: Resource[Async], owner: type) -> "Callable[P, Coroutine[Any, Any, Job[Async]]]": ...
-    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else _method(self.function, instance, "run")
-
-
-class job_stream(Generic[P]):  # noqa: N801 - likewise
-    """A method that gives jobs one after the other."""
-
-    def __init__(self, function: "Callable[Concatenate[Any, P], Flow[Job[Any]]]") -> None:
-        self.function = function
-        self.__doc__ = function.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "job_stream[P]": ...
-    @overload
-    def __get__(self, instance: Resource[Sync], owner: type) -> "Callable[P, Iterator[Job[Sync]]]": ...
-    @overload
-    def __get__(self, instance: Resource[Async], owner: type) -> "Callable[P, AsyncIterator[Job[Async]]]": ...
-    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else _method(self.function, instance, "stream")
-
-
-def _method(function: Callable[..., Any], instance: Resource[Any], how: str) -> Callable[..., Any]:
     def method(*args: Any, **kwargs: Any) -> Any:
         return getattr(instance._transport, how)(function(instance, *args, **kwargs))
 

@@ -3,8 +3,3 @@
 A row's way: ``feeder`` hands it out, ``gatekeeper`` lets it pass, ``attempt`` calls the processor, ``settle`` rules on
 what came back, and ``runner`` commits it together with whatever its slot does next.
 """
-
-import logging
-
-# Who wants the log sets up a handler (``rowmill.service.logs``); without one, nothing is printed.
-logging.getLogger("rowmill").addHandler(logging.NullHandler())

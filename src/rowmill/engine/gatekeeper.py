@@ -33,12 +33,14 @@ class Gatekeeper:
         self._next: Item | None = None
         self._wanted = 1
         self.stop: Stop | None = None
-        self._settings = job.settings
-        self.steer(job.settings)
+        self._follow(job.settings)
 
     def steer(self, settings: Settings) -> None:
         if settings != self._settings:
             self.stop = None  # it is found again where it still holds
+            self._follow(settings)
+
+    def _follow(self, settings: Settings) -> None:
         self._settings = settings
         own = [p.max_concurrency for p in self._processors if p.max_concurrency is not None]
         self.concurrency = min([settings.concurrency, *own])

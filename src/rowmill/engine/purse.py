@@ -14,6 +14,8 @@ class Purse:
         self._prices = [step.price if step.price and step.price.charges else None for step in job.steps]
         self._spent = job.cost
         self._reserved: dict[int, int] = {}
+        self.reserved = 0
+        """Nano-dollars that the calls in flight may cost."""
         self._dearest: list[int | None] = [None] * len(job.steps)
         self._probe: int | None = None
 
@@ -36,16 +38,12 @@ class Purse:
         """Nano-dollars that a call for ``task`` is taken to cost; ``None`` where nobody knows yet."""
         return 0 if self._prices[task.step] is None else self._dearest[task.step]
 
-    @property
-    def reserved(self) -> int:
-        """Nano-dollars that the calls in flight may cost."""
-        return sum(self._reserved.values())
-
     def reserve(self, task: Task) -> None:
         if self._prices[task.step] is None:
             return
         dearest = self._dearest[task.step]
         self._reserved[task.number] = dearest or 0
+        self.reserved += dearest or 0
         if dearest is None:
             self._probe = task.number
 
@@ -54,7 +52,7 @@ class Purse:
         price = self._prices[task.step]
         if price is None:
             return 0
-        self._reserved.pop(task.number, None)
+        self.reserved -= self._reserved.pop(task.number, 0)
         if self._probe == task.number:
             self._probe = None
         if outcome is None or isinstance(outcome, StopJob):

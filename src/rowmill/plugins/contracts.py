@@ -10,6 +10,10 @@ from typing import Any, BinaryIO, Protocol
 
 from rowmill.model.outcome import NO_USAGE, Failed, Outcome, RetryLater, StopJob, Usage
 
+CALL_THREADS = "rowmill-call"
+"""How the threads are called, up to a number, in which a processor makes calls that may never end. A worker that has
+nothing to do and still has such threads ends, and another takes its place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Malformed:

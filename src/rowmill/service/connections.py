@@ -15,7 +15,9 @@ from rowmill.store.lines import new_id
 from rowmill.store.store import Store
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_LONGEST = 10_000
+LONGEST = 10_000
+"""Characters of a key, or of a base URL."""
+
 MOST = 2_000_000_000
 """Calls or tokens a minute; more is no limit."""
 
@@ -159,7 +161,7 @@ def _sealed(store: Store, connection: Connection, key: str | None) -> str | None
     key = (key or "").strip()
     if not key:
         return None
-    if len(key) > _LONGEST or not (key.isascii() and key.isprintable()):
+    if len(key) > LONGEST or not (key.isascii() and key.isprintable()):
         raise UsageError("The key holds characters that no key has, or several lines.", "Give the key alone.")
     return store.secrets.seal(key, key_context(connection))
 
@@ -174,7 +176,7 @@ def _checked_url(url: str | None) -> str | None:
         known = parts.scheme in ("http", "https") and bool(parts.hostname) and url.isascii() and url.isprintable()
     except ValueError:
         known = False
-    if not known or " " in url or len(url) > _LONGEST:
+    if not known or " " in url or len(url) > LONGEST:
         raise UsageError("The base URL is no HTTP address.", "Write it as https://HOST/v1.")
     if parts.username is not None or parts.password is not None:
         raise UsageError("The base URL holds a user name or a password, and is shown.", "Give a key instead.")

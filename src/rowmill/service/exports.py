@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
 
 import orjson
 
@@ -17,6 +16,7 @@ from rowmill.model.suggest import did_you_mean, listing
 from rowmill.model.transfer import Extract
 from rowmill.service.choice import Choice, choose
 from rowmill.service.deliver import check_free, check_output, columns_of
+from rowmill.service.request import JobRequest
 from rowmill.service.submit import Submission, same_run
 from rowmill.store.lines import new_id
 from rowmill.store.store import Store
@@ -25,7 +25,7 @@ ONLY = ("succeeded", "failed", "unprocessed")
 
 
 @dataclass(frozen=True, slots=True)
-class ExportRequest:
+class ExportRequest(JobRequest):
     """What ``rowmill export`` is asked for, word by word. ``columns`` are ``NAME`` or ``NAME=NEW NAME``."""
 
     output: str | None
@@ -38,18 +38,11 @@ class ExportRequest:
     rows: str | None = None
     where: str | None = None
     overwrite: bool = False
-    new: bool = False
-    detach: bool = False
     pairs: tuple[tuple[str, str], ...] = ()
     """Columns and their names in the file, instead of ``columns``."""
 
-    name: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-    id: str | None = None
-    held: bool = False
 
-
-_STEERING = ("output", "new", "detach", "name", "metadata", "id", "held")
+_STEERING = ("output", *(field.name for field in fields(JobRequest)))
 """What another export may be asked for and still be the same."""
 
 
@@ -65,8 +58,7 @@ def submit_export(store: Store, source: Job | Dataset, request: ExportRequest) -
     check_free(output)
     make = _of_job if isinstance(source, Job) else _of_dataset
     draft = make(store, source, request, output, identity)  # type: ignore[arg-type]
-    told = {"metadata": request.metadata, "id": request.id, "detached": request.detach, "held": request.held}
-    draft = replace(draft, name=request.name or draft.name, file=file, **told)  # type: ignore[arg-type]
+    draft = replace(draft, name=request.name or draft.name, file=file, **request.handed_on)
     pk = store.control.submit(draft, store.clock())
     return Submission(store.browse.job(pk), found=False)
 

@@ -63,9 +63,13 @@ class Upload:
             raise
         return file
 
+    def drop(self) -> None:
+        """Removes it unless it was kept. Takes no time: its space is given back when it is closed."""
+        self._part.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Lets go of it, and removes it unless it was kept."""
-        self._part.unlink(missing_ok=True)
+        self.drop()
         with suppress(OSError):  # what the disk has no room for is of no use any more
             self._file.close()
 

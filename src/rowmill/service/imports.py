@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -23,13 +22,14 @@ from rowmill.model.status import JobStatus, JobType
 from rowmill.model.transfer import Source
 from rowmill.plugins.contracts import Guard
 from rowmill.service.datasets import check_dataset_name
+from rowmill.service.request import JobRequest
 from rowmill.service.submit import Submission, same_run
 from rowmill.store.lines import new_id
 from rowmill.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class ImportRequest:
+class ImportRequest(JobRequest):
     """What ``rowmill import`` is asked for, word by word. ``columns`` are ``NAME: TYPE``."""
 
     input: str
@@ -40,9 +40,6 @@ class ImportRequest:
     key: str | None = None
     columns: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
-    name: str | None = None
-    new: bool = False
-    detach: bool = False
     input_name: str | None = None
     """What messages call the input, where that is not its path."""
 
@@ -57,10 +54,6 @@ class ImportRequest:
 
     file: str | None = None
     """The id of the upload that the input is."""
-
-    metadata: dict[str, Any] = field(default_factory=dict)
-    id: str | None = None
-    held: bool = False
 
 
 @dataclass(slots=True)
@@ -103,11 +96,8 @@ def submit_import(store: Store, request: ImportRequest, tell: Tell = lambda size
             settings=Settings(),
             identity=identity,
             source=ready.source,
-            metadata=request.metadata,
             file=request.file,
-            id=request.id,
-            detached=request.detach,
-            held=request.held,
+            **request.handed_on,
         )
         pk = store.control.submit_import(draft, ready.name, ready.given, store.clock())
         ready.taken = True

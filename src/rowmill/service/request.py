@@ -1,4 +1,4 @@
-"""What ``rowmill run`` is asked for."""
+"""What a job is asked for: what all types share, and what ``rowmill run`` takes."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -7,8 +7,25 @@ from typing import Any
 from rowmill.model.job import Step
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """What a job of any type may be asked for. It is another job only with ``new``."""
+
+    name: str | None = None
+    new: bool = False
+    detach: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    held: bool = False
+
+    @property
+    def handed_on(self) -> dict[str, Any]:
+        """What the draft of the job takes over as it is."""
+        return {"metadata": self.metadata, "id": self.id, "detached": self.detach, "held": self.held}
+
+
 @dataclass(frozen=True, slots=True)
-class RunRequest:
+class RunRequest(JobRequest):
     """What ``rowmill run`` is asked for, word by word. ``price`` is dollars per million tokens (in, out)."""
 
     input: str | None = None
@@ -39,7 +56,6 @@ class RunRequest:
     output_format: str | None = None
     input_format: str | None = None
     overwrite: bool = False
-    new: bool = False
     rows: str | None = None
     where: str | None = None
     keys: tuple[str, ...] = ()
@@ -49,7 +65,6 @@ class RunRequest:
     body: str | None = None
     paths: tuple[tuple[str, str], ...] = ()
     allow_private: bool = False
-    name: str | None = None
     concurrency: int | None = None
     max_attempts: int | None = None
     timeout: float | None = None
@@ -57,7 +72,3 @@ class RunRequest:
     tpm: int | None = None
     budget: Decimal | None = None
     price: tuple[Decimal, Decimal] | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-    id: str | None = None
-    held: bool = False
-    detach: bool = False

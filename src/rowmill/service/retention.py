@@ -1,6 +1,7 @@
 """Removing jobs and datasets, and giving their space back."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,12 +89,7 @@ def _reason_to_keep(store: Store, job: Job) -> str | None:
 
 
 def _ended_before(store: Store, moment: float) -> list[Job]:
-    found: list[Job] = []
-    page = store.browse.jobs(limit=200)
-    while page:
-        found += [job for job in page if job.status in _FINISHED and (job.finished_at or moment) < moment]
-        page = store.browse.jobs(before=page[-1].pk, limit=200)
-    return found
+    return [job for job in _every(store) if job.status in _FINISHED and (job.finished_at or moment) < moment]
 
 
 def _sweep_files(store: Store) -> None:
@@ -110,13 +106,11 @@ def _sweep_files(store: Store) -> None:
             path.unlink(missing_ok=True)
 
 
-def _every(store: Store) -> list[Job]:
-    found: list[Job] = []
+def _every(store: Store) -> Iterator[Job]:
     page = store.browse.jobs(limit=200)
     while page:
-        found += page
+        yield from page
         page = store.browse.jobs(before=page[-1].pk, limit=200)
-    return found
 
 
 def _names(job: Job) -> list[str]:

@@ -25,6 +25,8 @@ from rowmill.service.request import RunRequest
 from rowmill.service.steps import step_of
 from rowmill.store.store import Store
 
+_DEFAULTS = Settings()
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:
@@ -153,23 +155,22 @@ def _draft(
     steps: Sequence[Step],
     output: Output | None,
     identity: str,
+    base: Settings = _DEFAULTS,
 ) -> JobDraft:
-    """A new enrichment of ``dataset`` as it stands."""
+    """A new enrichment of ``dataset`` as it stands, with the settings of ``base`` where the request says nothing."""
+    settings = Settings(**(asdict(base) | _steering(request)))
     return JobDraft(
         type=JobType.ENRICHMENT,
         name=request.name or dataset.name,
         dataset=dataset.pk,
         selection=selection,
-        steps=[_priced(store, request, step) for step in steps],
-        settings=_settings(request, Settings()),
+        steps=[_priced(store, request, step, settings.budget) for step in steps],
+        settings=settings,
         identity=identity,
         output=output,
         revision=dataset.revision,
         stamp=dataset.stamp,
-        metadata=request.metadata,
-        id=request.id,
-        detached=request.detach,
-        held=request.held,
+        **request.handed_on,
     )
 
 
@@ -258,28 +259,18 @@ def _submit_rest(store: Store, request: RunRequest) -> Submission:
     if origin.status in (JobStatus.PENDING, JobStatus.RUNNING):
         raise UsageError(f"{origin.id} is {origin.status}.", "Pause or cancel it first.")
     doing = request.steps or request.prompt or request.processor or request.url
-    steps = [_priced(store, request, step) for step in _steps(request)] if doing else origin.steps
+    steps = _steps(request) if doing else origin.steps
     dataset = store.datasets.get(origin.dataset)
     output = _output(request, "csv")
     _check_columns(steps, dataset.columns, output, result_columns(store, dataset))
     check_free(output)
-    draft = JobDraft(
-        type=origin.type,
+    draft = replace(
+        _draft(store, request, dataset, [], steps, output, f"{origin.id}:{request.only}", origin.settings),
         name=request.name or origin.name,
-        dataset=origin.dataset,
-        selection=[],
-        steps=steps,
-        settings=_settings(request, origin.settings),
-        identity=f"{origin.id}:{request.only}",
-        output=output,
         from_job=origin.pk,
         from_status=request.only,
         revision=origin.revision,
         stamp=origin.stamp,
-        metadata=request.metadata,
-        id=request.id,
-        detached=request.detach,
-        held=request.held,
     )
     return Submission(store.browse.job(store.control.submit(draft, store.clock())), found=False)
 
@@ -305,10 +296,6 @@ def _same_step(step: Step) -> list[Any]:
 
 def _hash(whole: list[Any]) -> str:
     return hashlib.sha256(orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def _settings(request: RunRequest, base: Settings) -> Settings:
-    return Settings(**(asdict(base) | _steering(request)))
 
 
 def _steering(request: RunRequest) -> dict[str, Any]:
@@ -337,10 +324,10 @@ def _steered(store: Store, job: Job, request: RunRequest) -> Job:
     return store.browse.job(job.pk)
 
 
-def _priced(store: Store, request: RunRequest, step: Step) -> Step:
-    """``step`` at its own price, the one given, or today's. Raises ``UsageError`` where a budget cannot be kept."""
+def _priced(store: Store, request: RunRequest, step: Step, budget: int | None) -> Step:
+    """``step`` at its own price, the one given, or today's. Raises ``UsageError`` where ``budget`` cannot be kept."""
     price = step.price or (Price(*map(nano, request.price)) if request.price else price_of(store, step))
-    if request.budget is not None and price is None:
+    if budget is not None and price is None:
         raise UsageError(
             f"The price of {step.config.get('model', step.name)} is not known, so that a budget cannot be kept.",
             "Give it in dollars per million tokens (--price IN,OUT, or price in the step).",

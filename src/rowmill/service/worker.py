@@ -117,6 +117,8 @@ class Worker:
             await asyncio.wait_for(self._wake.wait(), seconds)
 
     async def _take_up(self) -> None:
+        if len(self._assignments) >= self._jobs:
+            return
         now = time.monotonic()
         self._resting = {pk: until for pk, until in self._resting.items() if until > now}
         try:

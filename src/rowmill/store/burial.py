@@ -4,6 +4,9 @@ The slots that it occupied are exactly the calls that may have been made and wer
 ``uncertain`` and their rows go back, remembering how many crashes they have seen.
 """
 
+import logging
+from dataclasses import dataclass
+
 from rowmill.model.retry import LAST_CRASH
 from rowmill.model.status import JobStatus, Verb, target
 from rowmill.store.database import Database, Transaction
@@ -11,23 +14,43 @@ from rowmill.store.events import note_status
 from rowmill.store.files import drop_downloads
 from rowmill.store.publish import publish
 
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """What the end of a claim left: the id of its ``job``, which wish was ``obeyed``, how many calls are ``uncertain``,
+    and the numbers of rows that have ``failed`` since it was not the first crash that they saw."""
+
+    job: str
+    obeyed: Verb | None
+    uncertain: int
+    failed: list[int]
+
 
 def bury(database: Database, job: int, now: float) -> Verb | None:
     """Frees ``job`` of every dead engine's claim; what was wished of it meanwhile takes effect, and is returned.
 
     In a transaction of its own: it stands also where what is then said to the job is refused.
     """
-    obeyed = None
     with database.transaction() as tx:
-        for generation, engine in tx.execute("SELECT generation, engine FROM claims WHERE job = ?", (job,)):
-            if not database.alive(engine):
-                obeyed = bury_claim(tx, job, generation, now)
-    return obeyed
+        claims = tx.execute("SELECT generation, engine FROM claims WHERE job = ?", (job,))
+        found = [bury_claim(tx, job, generation, now) for generation, engine in claims if not database.alive(engine)]
+    for buried in found:
+        _tell(buried)
+    return found[-1].obeyed if found else None
 
 
-def bury_claim(tx: Transaction, job: int, generation: int, now: float) -> Verb | None:
+def _tell(buried: Buried) -> None:
+    about = {"job": buried.job}
+    _log.warning("a process died while it worked the job", extra={**about, "uncertain": buried.uncertain})
+    for number in buried.failed:
+        _log.warning("row failed", extra={**about, "row": number, "code": "crashed_process"})
+
+
+def bury_claim(tx: Transaction, job: int, generation: int, now: float) -> Buried:
     """Takes the job from the claim of ``generation``, whether its engine is dead or only presumed so."""
-    _fail_repeat_offenders(tx, job, generation, now)
+    failed = _fail_repeat_offenders(tx, job, generation, now)
     tx.execute(
         """INSERT INTO deferred (job, number, due_at, generation, step, attempts, crashes, carried)
            SELECT job, number, 0, generation, step, attempts, crashes + 1, carried FROM slots
@@ -36,22 +59,24 @@ def bury_claim(tx: Transaction, job: int, generation: int, now: float) -> Verb |
     )
     lost = tx.change("DELETE FROM slots WHERE job = ? AND generation = ?", (job, generation))
     _end_crashed(tx, job, generation, lost, now)
+    [(id_,)] = tx.execute("SELECT id FROM jobs WHERE pk = ?", (job,))
     obeyed = _obey_wish(tx, job, now)
     tx.execute(
         """DELETE FROM engines WHERE id NOT IN (SELECT engine FROM claims)
            AND id IN (SELECT engine FROM executions WHERE job = ? AND ended_as = 'crashed')""",
         (job,),
     )
-    return obeyed
+    return Buried(id_, obeyed, lost + len(failed), failed)
 
 
-def _fail_repeat_offenders(tx: Transaction, job: int, generation: int, now: float) -> None:
+def _fail_repeat_offenders(tx: Transaction, job: int, generation: int, now: float) -> list[int]:
+    """Returns the numbers of the rows that it fails."""
     seq = tx.execute("UPDATE jobs SET seq = seq + 1 WHERE pk = ? RETURNING seq", (job,))[0][0]
-    failed = tx.change(
+    lines = tx.execute(
         """INSERT INTO outcomes (job, number, seq, status, output, step, attempt, started_at, duration, code, message,
                                  tokens_in, tokens_out, cost)
            SELECT job, number, ?, 'failed', carried, step, attempts + 1, ?, 0, 'crashed_process', ?, 0, 0, 0 FROM slots
-           WHERE job = ? AND generation = ? AND crashes + 1 >= ?""",
+           WHERE job = ? AND generation = ? AND crashes + 1 >= ? RETURNING number""",
         (
             seq,
             now,
@@ -61,14 +86,15 @@ def _fail_repeat_offenders(tx: Transaction, job: int, generation: int, now: floa
             LAST_CRASH,
         ),
     )
+    failed = [number for (number,) in lines]
     if failed:
-        tx.execute("UPDATE jobs SET failed = failed + ?, uncertain = uncertain + ? WHERE pk = ?", (failed, failed, job))
-        tx.execute(
-            "UPDATE executions SET uncertain = uncertain + ? WHERE job = ? AND finished_at IS NULL", (failed, job)
-        )
+        more = len(failed)
+        tx.execute("UPDATE jobs SET failed = failed + ?, uncertain = uncertain + ? WHERE pk = ?", (more, more, job))
+        tx.execute("UPDATE executions SET uncertain = uncertain + ? WHERE job = ? AND finished_at IS NULL", (more, job))
         tx.execute(
             "DELETE FROM slots WHERE job = ? AND generation = ? AND crashes + 1 >= ?", (job, generation, LAST_CRASH)
         )
+    return failed
 
 
 def _end_crashed(tx: Transaction, job: int, generation: int, lost: int, now: float) -> None:

@@ -4,20 +4,20 @@ Every verb of a working engine begins with one guarded statement that fails when
 a process that was presumed dead cannot overwrite its successor.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from rowmill.model.errors import Busy, Fenced
 from rowmill.model.job import JobError
 from rowmill.model.ledger import Batch, Chunk, Claim, Due, Pulse, Settled, Task
 from rowmill.model.status import PauseReason, RowStatus, Verb, sources, target
-from rowmill.model.usage import UsageLimits
+from rowmill.model.usage import UsageLimits, Used
 from rowmill.store.burial import bury, end_claim
 from rowmill.store.database import Database, Line, Transaction
 from rowmill.store.events import note, note_status
 from rowmill.store.files import drop_downloads
 from rowmill.store.lines import attempt_line, dump, dump_or_none, models_of, placeholders, refuse, settings_of, task_of
 from rowmill.store.publish import publish
-from rowmill.store.usage import LIMITS, note_usage
+from rowmill.store.usage import LIMITS, note_usage, used_by
 
 HELD = "status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk AND generation = ? AND engine = ?)"
 """Whether the claim (generation, engine) still holds the job: part of every statement that guards a commit."""
@@ -134,9 +134,10 @@ class Ledger:
         """Writes all of ``batch`` with the counts it changes, or nothing. Raises ``Fenced`` and ``StoreError``."""
         # Before, not after: where it fails, nothing has been written.
         self._database.maintain()
+        used = used_by(batch)
         with self._database.transaction() as tx:
-            seq, job_id, *pulse = self._account(tx, claim, batch)
-            note_usage(tx, claim, job_id, batch)
+            seq, job_id, *pulse = self._account(tx, claim, batch, used.values())
+            note_usage(tx, claim, job_id, used)
             self._write_outcomes(tx, claim, seq, batch)
             self._write_slots(tx, claim, batch)
             if batch.reopened:
@@ -220,9 +221,8 @@ class Ledger:
         if not tx.execute(sql, (claim.job, claim.generation, claim.engine)):
             raise fenced()
 
-    def _account(self, tx: Transaction, claim: Claim, batch: Batch) -> Line:
+    def _account(self, tx: Transaction, claim: Claim, batch: Batch, used: Collection[Used]) -> Line:
         """Changes the counts by what ``batch`` adds: the statement that also guards the whole commit."""
-        tried = [s.attempt for s in batch.settled] + [p.attempt for p in batch.postponed if p.attempt]
         succeeded = sum(s.status is RowStatus.SUCCEEDED for s in batch.settled)
         failed = len(batch.settled) - succeeded - len(batch.reopened)
         lines = tx.execute(
@@ -230,9 +230,9 @@ class Ledger:
             (
                 succeeded,
                 failed,
-                sum(a.tokens_in for a in tried),
-                sum(a.tokens_out for a in tried),
-                sum(a.cost for a in tried),
+                sum(each.tokens_in for each in used),
+                sum(each.tokens_out for each in used),
+                sum(each.cost for each in used),
                 batch.uncertain,
                 claim.job,
                 claim.generation,

@@ -1,6 +1,7 @@
 """How records become lines of the database, and lines records."""
 
 import secrets
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -151,6 +152,7 @@ def models_of(spec: str) -> tuple[str, ...]:
     return tuple(step.model or step.processor for step in steps)
 
 
+@lru_cache
 def settings_of(text: str) -> Settings:
     return Settings(**orjson.loads(text))
 

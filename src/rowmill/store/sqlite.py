@@ -10,16 +10,19 @@ Three rules, all measured before they were made:
 """
 
 import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import FileIO
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rowmill.model.errors import StoreError
 from rowmill.store.database import Line
+from rowmill.store.flock import no_lock, open_to_lock
 
 LOCK_TIMEOUT = 15.0
 """Seconds to wait for the write lock before giving up: longer than any transaction takes."""
@@ -72,7 +75,7 @@ class SQLiteDatabase:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)  # rows, answers and the secret key are nobody else's
         self._engines.mkdir(exist_ok=True)
         self._lock = WriteLock(home / "rowmill.lock")
-        self._presences: dict[str, IO[bytes]] = {}
+        self._presences: dict[str, FileIO] = {}
         self._read_mutex = threading.Lock()
         self._checkpoint_at = CHECKPOINT_BYTES
         with self._lock, _mapped():
@@ -102,8 +105,13 @@ class SQLiteDatabase:
         return int(self.read("PRAGMA data_version")[0][0])
 
     def appear(self, engine: str) -> None:
-        file = (self._engines / f"{engine}.lock").open("ab")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        path = self._engines / f"{engine}.lock"
+        while True:
+            file = open_to_lock(path)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:
+                break
+            file.close()  # taken for that of a dead engine, and removed, before it was locked
         self._presences[engine] = file
 
     def vanish(self, engine: str) -> None:
@@ -118,11 +126,14 @@ class SQLiteDatabase:
             with path.open("rb") as file:
                 # Shared, so that two who ask at once do not take each other for the engine.
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                if os.fstat(file.fileno()).st_nlink:  # while it is locked: nobody appears with it meanwhile
+                    path.unlink(missing_ok=True)
         except FileNotFoundError:
             return False
         except BlockingIOError:
             return True
-        path.unlink(missing_ok=True)
+        except OSError as error:
+            raise no_lock(error) from error
         return False
 
     def maintain(self) -> None:
@@ -215,7 +226,7 @@ class WriteLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = self._open()
+        self._file = open_to_lock(path)
         self._mutex = threading.Lock()
 
     def __enter__(self) -> None:
@@ -237,16 +248,13 @@ class WriteLock:
     def close(self) -> None:
         self._file.close()
 
-    def _open(self) -> IO[bytes]:
-        return self._path.open("ab")
-
     def _wait(self) -> None:
         """Blocks in ``flock``, in a thread: a blocking ``flock`` knows no timeout, and polling would starve.
 
         The thread locks a file of its own, which takes the place of ours, so that one which comes too late releases
         nothing but itself.
         """
-        file = self._open()
+        file = open_to_lock(self._path)
         decided = threading.Lock()
         locked, late = threading.Event(), threading.Event()
 

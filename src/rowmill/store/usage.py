@@ -4,7 +4,7 @@ An attempt counts on the day (UTC) on which it ended. So usage is at every momen
 to, whoever made them and whatever crashed in between. It outlives its job.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
@@ -97,21 +97,31 @@ def _day(number: int) -> str:
     return datetime.fromtimestamp(number * _DAY, UTC).strftime("%Y-%m-%d")
 
 
-def note_usage(tx: Transaction, claim: Claim, job_id: str, batch: Batch) -> None:
-    """Adds what the attempts in ``batch`` have used."""
+DayAndStep = tuple[int, int]
+
+
+def used_by(batch: Batch) -> dict[DayAndStep, Used]:
+    """What the attempts in ``batch`` have used, by the day on which they ended and their step."""
     settled = _grouped([each.attempt for each in batch.settled])
     postponed = _grouped([each.attempt for each in batch.postponed if each.attempt])
-    for day, step in {**settled, **postponed}:
-        ended = settled.get((day, step), [])
-        tried = ended + postponed.get((day, step), [])
-        tokens_in, tokens_out = sum(a.tokens_in for a in tried), sum(a.tokens_out for a in tried)
-        used = (len(ended), len(tried), tokens_in, tokens_out, sum(a.cost for a in tried))
-        tx.execute(_NOTE, (_day(day), claim.models[step], job_id, *used))
+    return {key: _used(settled.get(key, []), postponed.get(key, [])) for key in {**settled, **postponed}}
 
 
-def _grouped(attempts: list[Attempt]) -> dict[tuple[int, int], list[Attempt]]:
-    """``attempts`` by the day on which they ended, and their step."""
-    groups: dict[tuple[int, int], list[Attempt]] = {}
+def note_usage(tx: Transaction, claim: Claim, job_id: str, used: Mapping[DayAndStep, Used]) -> None:
+    """Adds what the attempts of one commit have used."""
+    for (day, step), each in used.items():
+        amounts = (each.rows, each.attempts, each.tokens_in, each.tokens_out, each.cost)
+        tx.execute(_NOTE, (_day(day), claim.models[step], job_id, *amounts))
+
+
+def _used(ended: Sequence[Attempt], postponed: Sequence[Attempt]) -> Used:
+    tried = [*ended, *postponed]
+    tokens_in, tokens_out = sum(a.tokens_in for a in tried), sum(a.tokens_out for a in tried)
+    return Used(len(ended), len(tried), tokens_in, tokens_out, sum(a.cost for a in tried))
+
+
+def _grouped(attempts: Sequence[Attempt]) -> dict[DayAndStep, list[Attempt]]:
+    groups: dict[DayAndStep, list[Attempt]] = {}
     for attempt in attempts:
         key = (int((attempt.started_at + attempt.duration) // _DAY), attempt.step)
         if key in groups:

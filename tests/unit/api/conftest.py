@@ -23,14 +23,6 @@ from rowmill.testing import ModelServer
 from .serving import DEADLINE, Api, served
 
 
-@pytest.fixture(scope="session")
-def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with nothing in it: to copy one is cheaper than to make one."""
-    home = tmp_path_factory.mktemp("empty")
-    open_store(home).close()
-    return home
-
-
 @pytest.fixture
 def home(tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store's place. Nothing of the shell that runs the tests counts: no key, no model."""

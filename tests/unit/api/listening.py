@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,7 +43,9 @@ class Ear:
     def hear(self) -> Heard | None:
         """The next event; ``None`` once the stream has ended."""
         fields: dict[str, str] = {}
+        until = time.monotonic() + DEADLINE
         while line := self._answer.readline().decode():
+            assert time.monotonic() < until, "the stream goes on, and nothing is told"
             assert line.endswith("\n")
             if line != "\n":
                 self._take(line.removesuffix("\n"), fields)

@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import jsonschema_rs
 import pytest
 
 from rowmill.api.examples import JOBS
 from rowmill.api.problems import STATUS_OF
 from rowmill.model.access import Access
+from rowmill.service.webhook_payload import FIELDS, payload_of, payload_of_test
+from rowmill.store.store import Store
 
+from .made import completed
 from .serving import PROBLEM, Api
 from .test_access import NEEDED
 
@@ -136,6 +140,17 @@ def test_every_type_of_job_has_an_example(operations: dict[str, Operation]) -> N
     examples = operations["POST /v1/jobs"]["requestBody"]["content"]["application/json"]["examples"]
     assert examples == JOBS
     assert {example["value"]["type"] for example in examples.values()} == {"enrichment", "import", "export"}
+
+
+def test_what_webhooks_are_sent_is_described(document: dict[str, Any], store: Store) -> None:
+    sent = document["webhooks"]["event"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    told = jsonschema_rs.validator_for({**sent, "components": document["components"]})
+    completed(store)
+    payloads = [json.loads(payload_of(store, event)) for event in store.events.after(0, 10)]
+    assert [payload["type"] for payload in payloads][-1] == "job.completed"
+    for payload in (*payloads, json.loads(payload_of_test("whk_1", 0.0))):
+        told.validate(payload)
+    assert {*FIELDS, "deleted"} == document["components"]["schemas"]["ToldJob"]["properties"].keys()
 
 
 def test_a_token_is_described_as_bearer(document: dict[str, Any]) -> None:

@@ -110,7 +110,7 @@ def test_pages_of_jobs_are_right_while_jobs_come_go_and_change(
     stayed = {job.id for job in there}  # and kept their status
     shown: list[str] = []
     cursor: str | None = ""
-    for move, which in [*moves, *[("page", 0)] * 10]:
+    for move, which in [*moves, *[("page", 0)] * 22]:  # a page each for what is there and what may be added
         job = there[which % len(there)]
         match move:
             case "page" if cursor is not None:

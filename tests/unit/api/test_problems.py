@@ -126,8 +126,8 @@ def test_there_is_nothing_at_another_path(api: Api) -> None:
 def test_another_method_is_told_which_there_are(api: Api) -> None:
     answer = api.request("DELETE", "/v1/jobs")
     assert (answer.status, answer.code) == (405, "method_not_allowed")
-    assert answer.headers["Allow"] == "GET, POST"
-    assert api.request("POST", "/openapi.json").headers["Allow"] == "GET"
+    assert answer.headers["Allow"] == "GET, HEAD, POST"
+    assert api.request("POST", "/openapi.json").headers["Allow"] == "GET, HEAD"
 
 
 def _of(document: dict[str, Any]) -> list[str]:

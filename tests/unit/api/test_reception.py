@@ -79,6 +79,15 @@ def test_who_sends_too_much_and_reads_only_then_is_told_so(
     connection.close()
 
 
+def test_who_is_refused_at_the_door_and_reads_only_then_is_told_so(api: Api) -> None:
+    connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=DEADLINE)
+    headers = {"Origin": "https://evil.example", "Connection": "close"}
+    connection.request("POST", "/v1/files", b" " * (30 * MEGABYTE), headers)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["code"]) == (403, "origin_refused")
+    connection.close()
+
+
 def test_the_answer_does_not_wait_for_the_rest(raw: socket.socket) -> None:
     raw.sendall(f"POST /v1/datasets HTTP/1.1\r\n{JSON}\r\nContent-Length: {2 * MEGABYTE}\r\n\r\nx".encode())
     raw.settimeout(5)

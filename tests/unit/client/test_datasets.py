@@ -78,6 +78,13 @@ def test_a_job_works_a_dataset_and_its_results_stay_there(client: Any, name: str
         client.datasets.get(name)
 
 
+def test_an_import_that_is_refused_leaves_no_upload(client: Any, name: str) -> None:
+    before = list(client.files.list())
+    with pytest.raises(InvalidRequest):
+        client.datasets.import_(CSV, name, key="none", format="csv")
+    assert list(client.files.list()) == before
+
+
 def test_a_wrong_field_is_refused_before_anything_is_sent(client: Any, name: str) -> None:
     with pytest.raises(UsageError, match="unknown type"):
         client.datasets.create(name, fields=["price: money"])

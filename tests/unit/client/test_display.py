@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rowmill.client import display
-from rowmill.client.display import Display
+from rowmill.client.display import display
 
 JOB: dict[str, Any] = {
     "id": "job_1", "status": "running", "total": 1200, "processed": 300, "failed": 2, "rate": 3.14,
@@ -21,9 +20,9 @@ def test_off_a_terminal_there_is_a_line_every_half_minute(
 ) -> None:
     now = [100.0]
     monkeypatch.setattr("rowmill.client.display.time.monotonic", lambda: now[0])
-    with Display() as shown:
+    with display() as see:
         for _ in range(61):
-            shown(JOB)
+            see(JOB)
             now[0] += 1.0
     assert capsys.readouterr().err == LINE * 2
 
@@ -32,14 +31,7 @@ def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=120)
     monkeypatch.setattr("rich.console.Console", lambda stderr: console)
-    with Display() as shown:
-        shown(JOB)
+    with display() as see:
+        see(JOB)
     assert "job_1 running" in screen.getvalue()
     assert "300 of 1,200 rows" in screen.getvalue()
-
-
-def test_a_silent_one_says_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(display, "_LINE_EVERY", 0.0)
-    with Display(shown=False) as shown:
-        shown(JOB)
-    assert capsys.readouterr().err == ""

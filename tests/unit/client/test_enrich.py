@@ -1,7 +1,9 @@
 """``rowmill.enrich``: jobs on a local store, worked here."""
 
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -61,6 +63,19 @@ def test_a_lambda_works_and_counts_as_the_same_for_as_long_as_its_code_is() -> N
     assert call("?").id != first.id
 
 
+def test_rows_are_read_in_the_thread_of_the_caller() -> None:
+    with closing(sqlite3.connect(":memory:")) as database:  # which refuses every other thread
+        found = database.execute("SELECT 'good' UNION ALL SELECT 'bad'")
+        job = rowmill.enrich(({"text": text} for (text,) in found), function=shop.mood, output="mood")
+    assert moods(job) == ["good", "bad"]
+
+
+def test_a_store_that_cannot_be_opened_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROWMILL_STORE", "postgresql://127.0.0.1/rowmill")
+    with pytest.raises(UsageError, match="ROWMILL_STORE"):
+        rowmill.enrich(ROWS, function=shop.mood, output="mood")
+
+
 def test_a_function_of_the_script_itself_works(monkeypatch: pytest.MonkeyPatch) -> None:
     script = ModuleType("__main__")
     exec("def judge(row):\n    return len(row['text'])", vars(script))
@@ -87,6 +102,8 @@ def test_results_are_saved_in_the_format_that_the_suffix_says(tmp_path: Path) ->
     job = rowmill.enrich(ROWS, function=shop.mood, output="mood")
     lines = job.results().save(tmp_path / "out.csv").read_text().splitlines()
     assert lines[:2] == ["text,mood,_status,_error", "good one,good,succeeded,"]
+    (tmp_path / "other").touch()
+    assert (tmp_path / "out.csv").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_a_missing_package_is_named_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,8 +129,6 @@ def test_a_job_that_does_not_complete_raises_with_the_job() -> None:
 
 
 def test_what_failed_goes_on_with_the_same_call(gate: Any) -> None:
-    credit: list[str] = []
-
     def bill(row: dict[str, Any]) -> Any:
         return "paid" if shop.GATE.is_set() else rowmill.StopJob("no_credit", "There is no credit.", "Buy some.")
 
@@ -121,7 +136,7 @@ def test_what_failed_goes_on_with_the_same_call(gate: Any) -> None:
         rowmill.enrich(ROWS, function=bill, output="mood")
     gate.set()
     job = rowmill.enrich(ROWS, function=bill, output="mood")
-    assert (job.id, moods(job), credit) == (stopped.value.job.id, ["paid", "paid"], [])
+    assert (job.id, moods(job)) == (stopped.value.job.id, ["paid", "paid"])
 
 
 def test_a_job_retried_by_its_handle_is_worked_here() -> None:

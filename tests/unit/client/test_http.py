@@ -4,12 +4,13 @@ import asyncio
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from rowmill.client import ApiError, AsyncClient, Client, Forbidden, Unreachable, exchange
+from rowmill.client import ApiError, AsyncClient, Client, ClientError, Forbidden, Unreachable, WaitTimeout, exchange
 from rowmill.client.address import Address
 from rowmill.model.errors import UsageError
 
@@ -90,6 +91,15 @@ def test_a_post_that_steers_is_sent_once(client: Any, script: Script) -> None:
     assert len(script.asked) == 2
 
 
+@pytest.mark.parametrize("told", ["soon", "-3", "Mon, 01 Jan 2001 00:00:00 GMT"])
+def test_a_retry_after_that_tells_no_time_to_come_is_passed_over(
+    client: Any, script: Script, naps: list[float], told: str
+) -> None:
+    script.replies = [reply(503, Retry_After=told), reply(200, PAGE)]
+    assert list(client.tokens.list()) == []
+    assert 0.0 < naps[-1] < 1.0
+
+
 def test_it_gives_up_after_five_tries(client: Any, script: Script) -> None:
     script.replies = [reply(503)] * 9
     with pytest.raises(ApiError):
@@ -153,10 +163,42 @@ def test_results_go_on_behind_the_row_at_which_they_broke_off(client: Any, scrip
     assert script.asked[-1].path == "/v1/jobs/job_1/results?format=jsonl"
 
 
+def test_a_part_of_the_results_is_not_pieced_together(client: Any, script: Script) -> None:
+    """Which rows have succeeded may have changed meanwhile."""
+    script.replies = [hang_up, broken(b'{"n": 0}\n' * 50_000)]
+    rows = iter(client.jobs.results("job_1", only="succeeded"))
+    assert next(rows) == {"n": 0}
+    with pytest.raises(Unreachable):
+        list(rows)
+    assert len(script.asked) == 2
+
+
+def test_a_download_that_broke_off_begins_anew(client: Any, script: Script, tmp_path: Path) -> None:
+    script.replies = [broken(b"x" * 100_000), reply(200, b"whole")]
+    assert client.jobs.results("job_1").save(tmp_path / "out.csv").read_bytes() == b"whole"
+
+
+def test_waiting_ends_after_its_time_though_nobody_answers(client: Any, script: Script) -> None:
+    script.replies = [hang_up] * exchange.TRIES
+    with pytest.raises(WaitTimeout, match="No answer from"):
+        client.jobs.wait("job_1", timeout=0.0)
+
+
 def test_a_reader_that_stops_early_leaves_a_client_that_works(client: Any, script: Script) -> None:
     script.replies = [reply(200, b'{"n": 1}\n' * 50_000), reply(200, PAGE)]
     assert next(iter(client.jobs.results("job_1"))) == {"n": 1}
     assert list(client.tokens.list()) == []
+
+
+def test_an_async_client_that_was_closed_says_so() -> None:
+    async def use() -> None:
+        async with AsyncClient("http://127.0.0.1:9") as client:
+            with pytest.raises(Unreachable):
+                await client.jobs.get("job_1")
+        with pytest.raises(ClientError, match="closed"):
+            await client.jobs.get("job_1")
+
+    asyncio.run(use())
 
 
 def test_nobody_at_the_address_is_said_with_what_to_do(client: Any, script: Script) -> None:
@@ -189,7 +231,14 @@ def test_a_proxy_is_asked_for_the_whole_url(script: Script, monkeypatch: pytest.
     assert [asked.path for asked in script.asked] == ["http://rowmill.example/v1/tokens"] * 2
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8642", "ftp://x", "http://"])
+def test_a_token_may_end_with_the_newline_of_its_file_and_is_never_said() -> None:
+    assert Address.of(None, "rm_token\n").token == "rm_token"
+    with pytest.raises(UsageError, match="token") as refused:
+        Address.of(None, "rm_tok\nen")
+    assert "rm_tok" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8642", "ftp://x", "http://", "http://[::1", "http://127.0.0.1:99999"])
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="URL"):
         Client(url)

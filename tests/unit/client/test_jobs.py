@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rowmill.client import Conflict, InvalidRequest, JobStopped, NotFound, WaitTimeout
+from rowmill.client import ApiError, Conflict, InvalidRequest, JobStopped, NotFound, WaitTimeout, display
 from rowmill.model.errors import UsageError
 
 from . import shop
@@ -124,6 +124,13 @@ def test_a_deleted_job_is_not_found(client: Any) -> None:
     assert missing.value.status == 404
 
 
+def test_an_id_that_is_none_is_refused_wherever_it_is_given(client: Any) -> None:
+    for use in (client.jobs.get, client.jobs.wait, lambda id_: client.jobs.results(id_).to_list()):
+        with pytest.raises(ApiError) as refused:
+            use("no such/job?")
+        assert refused.value.code == "not_found"
+
+
 def test_waiting_ends_after_its_time_and_the_job_goes_on(client: Any, gate: threading.Event) -> None:
     job = client.jobs.create([{"text": "wait"}], function=HELD, output=OUTPUT)
     with pytest.raises(WaitTimeout):
@@ -182,5 +189,12 @@ def test_several_steps_see_what_those_before_them_found(client: Any) -> None:
     assert [(row["mood"], row["again"]) for row in job.results()] == [("good", "good"), ("bad", "bad")]
 
 
-def test_watching_gives_the_job_that_is_over(client: Any) -> None:
-    assert client.jobs.create(ROWS, function=MOOD, output=OUTPUT).watch().status == "completed"
+def test_watching_shows_the_job_on_stderr_and_waiting_does_not(
+    client: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(display, "_LINE_EVERY", 0.0)
+    job = client.jobs.create(ROWS, function=MOOD, output=OUTPUT)
+    assert job.wait().status == "completed"
+    assert capsys.readouterr().err == ""
+    assert job.watch().status == "completed"
+    assert capsys.readouterr().err.startswith(f"{job.id} completed: 2 of 2 rows")

@@ -1,14 +1,19 @@
 """A local store without a server."""
 
+import asyncio
+import os
+import subprocess
 import sys
 import threading
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import rowmill
-from rowmill.client import AsyncClient, Client, ClientError
+from rowmill.client import AsyncClient, Client, ClientError, JobStopped, WaitTimeout
 from rowmill.client.local import functions
 from rowmill.model.errors import UsageError
 from rowmill.store.opening import open_store
@@ -25,6 +30,29 @@ def test_closing_saves_what_is_in_flight_and_leaves_the_job(tmp_path: Path, gate
     with Client.local(tmp_path) as client:
         left = client.jobs.get(job.id)
         assert (left.status, left.processed, left.uncertain) == ("pending", 1, 0)
+        with pytest.raises(JobStopped, match="is pending, and no living process works it") as stopped:
+            left.wait()
+        assert stopped.value.hint == "job.resume() goes on with it here."
+        assert stopped.value.job.resume().wait(check=True).succeeded == 2
+
+
+def test_a_job_that_another_living_process_may_take_up_is_waited_for(tmp_path: Path) -> None:
+    async def wait(job_id: str) -> None:
+        async with AsyncClient.local(tmp_path) as client:
+            with pytest.raises(WaitTimeout):
+                await client.jobs.wait(job_id, timeout=0.0)
+            store.leave(other)
+            with pytest.raises(JobStopped):
+                await client.jobs.wait(job_id)
+
+    with closing(open_store(tmp_path)) as store:
+        with Client.local(tmp_path) as client:
+            held = client.jobs.create([{"text": "a"}], function=shop.mood, start=False)
+        found = store.browse.job_by_id(held.id)
+        assert found
+        store.control.resume(found.pk, store.clock(), detached=True)
+        other = store.join()
+        asyncio.run(wait(held.id))
 
 
 def test_what_others_left_is_not_touched(tmp_path: Path) -> None:
@@ -46,6 +74,14 @@ def test_a_closed_one_says_so(tmp_path: Path) -> None:
     client.close()
     with pytest.raises(ClientError, match="closed"):
         client.jobs.get("job_1")
+
+
+def test_an_iteration_may_be_given_up_after_it_was_closed(tmp_path: Path) -> None:
+    with Client.local(tmp_path) as client:
+        job = client.jobs.create([{"text": "good"}] * 50_000, function=shop.mood, start=False)
+        rows = cast("Generator[Any]", iter(job.results()))
+        assert next(rows)["text"] == "good"
+    rows.close()
 
 
 def test_who_waits_while_it_is_closed_is_told(tmp_path: Path, gate: threading.Event) -> None:
@@ -95,6 +131,16 @@ def test_a_function_that_holds_what_cannot_be_compared_is_another_each_time() ->
 
     assert functions.register(holding(object())) != functions.register(holding(object()))
     assert functions.register(holding(1)) == functions.register(holding(1)) != functions.register(holding(2))
+
+
+def test_a_function_has_the_same_name_in_each_process() -> None:
+    script = "from rowmill.client.local import functions; print(functions.register(lambda row: row in {'a', 'b', 'c'}))"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    told = {
+        subprocess.check_output([sys.executable, "-c", script], env={**env, "PYTHONHASHSEED": seed})
+        for seed in ("1", "2", "3")
+    }
+    assert len(told) == 1
 
 
 def test_a_function_that_only_another_process_knows_is_refused_in_a_sentence() -> None:

@@ -10,14 +10,6 @@ from rowmill.store.sqlite import SQLiteDatabase
 from rowmill.store.store import Store
 
 
-@pytest.fixture(scope="session")
-def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store just made; copying it is faster than making it."""
-    home = tmp_path_factory.mktemp("template") / "home"
-    open_store(home).close()
-    return home
-
-
 @pytest.fixture
 def store(empty_home: Path, tmp_path: Path) -> Iterator[Store]:
     copytree(empty_home, tmp_path / "home")

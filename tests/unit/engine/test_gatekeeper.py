@@ -112,3 +112,19 @@ def test_a_steered_budget_counts_at_once(store: Store) -> None:
         assert not gate.admits(item(2), EPOCH, 1)
 
     simulate(main)
+
+
+def test_a_budget_that_is_raised_before_the_pause_is_obeyed_takes_it_back(store: Store) -> None:
+    async def main(_: SimulatedRuntime) -> None:
+        gate = gatekeeper(store, Settings(budget=10), Player(done))
+        gate.begin(item(1))
+        gate.end(item(1), Done({}, Usage(5, 5)))
+        assert not gate.admits(item(2), EPOCH, 0)
+        assert gate.stop
+        gate.steer(Settings(budget=10))
+        assert gate.stop
+        gate.steer(Settings(budget=20))
+        assert gate.stop is None
+        assert gate.admits(item(2), EPOCH, 0)
+
+    simulate(main)

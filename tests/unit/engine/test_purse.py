@@ -47,6 +47,8 @@ def test_each_call_is_taken_to_cost_what_the_dearest_did(job: Job) -> None:
     assert purse.reserved == 40
     assert purse.affords(Task(4), budget=140)
     assert not purse.affords(Task(4), budget=139)
+    purse.settle(Task(3), None)
+    assert purse.reserved == 0
 
 
 def test_a_call_that_told_no_cost_says_nothing_of_the_next(job: Job) -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -8,8 +9,9 @@ from rowmill.store.store import Store
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory in which a user works, with the store apart from it."""
+    copytree(empty_home, tmp_path / "home")
     place = tmp_path / "here"
     place.mkdir()
     monkeypatch.chdir(place)

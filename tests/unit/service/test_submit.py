@@ -234,6 +234,18 @@ def test_a_new_job_from_another_must_be_told_which_rows(
     assert count("jobs") == 1
 
 
+def test_a_budget_for_the_rows_that_another_left_needs_a_known_price(
+    run: Submit, store: Store, engine: str, count: Callable[[str], int]
+) -> None:
+    origin = complete(store, engine, run().job, {1: "good", 2: None, 3: "good", 4: "good"})
+    rest = {"input": None, "from_job": origin.id, "only": "failed", "budget": Decimal(1)}
+    with pytest.raises(UsageError, match="so that a budget cannot be kept"):
+        run(RunRequest(), **rest)
+    assert count("jobs") == 1
+    job = run(RunRequest(), **rest, price=(Decimal(1), Decimal(2))).job
+    assert (job.settings.budget, job.steps[0].price) == (10**9, Price(10**9, 2 * 10**9))
+
+
 def test_two_jobs_may_use_one_table(store: Store, engine: str, reviews: Path, count: Callable[[str], int]) -> None:
     assert make(store, engine, reviews).dataset == make(store, engine, reviews, rows="1").dataset
     assert count("datasets") == 1

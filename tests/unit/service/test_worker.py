@@ -15,7 +15,7 @@ from rowmill.model.errors import StoreError
 from rowmill.model.job import Job
 from rowmill.model.status import JobStatus, PauseReason
 from rowmill.service import worker as module
-from rowmill.service.assignment import Assignment
+from rowmill.service.assignment import Assignment, Left
 from rowmill.service.exports import ExportRequest, submit_export
 from rowmill.service.imports import ImportRequest, submit_import
 from rowmill.service.request import RunRequest
@@ -262,6 +262,21 @@ def test_a_worker_that_is_released_before_it_begins_takes_nothing_up(
 
     assert asyncio.run(main())
     assert status(store, job) is JobStatus.PENDING
+
+
+def test_a_job_that_is_released_before_it_is_claimed_is_never_claimed(
+    store: Store, engine: str, here: Path, functions: str
+) -> None:
+    job = leave(store, engine, here, functions)
+
+    async def main() -> Left:
+        assignment = Assignment(store, engine, job)
+        assignment.release()
+        return await assignment.work()
+
+    assert asyncio.run(main()) is Left.TO_ANOTHER
+    assert status(store, job) is JobStatus.PENDING
+    assert store.browse.executions(job.pk) == []
 
 
 def test_calls_in_flight_get_the_grace_and_are_aborted_then(

@@ -1,3 +1,4 @@
+import fcntl
 import signal
 import sqlite3
 import threading
@@ -5,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -317,3 +319,22 @@ def test_a_store_is_not_rebuilt_under_a_living_engine(made_before: Path) -> None
     store.database.shrink()
     assert store.database.size() < before
     store.close()
+
+
+def test_an_engine_that_appears_while_others_are_counted_is_alive(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+    counted: list[IO[bytes]] = []
+
+    def count_first(file: IO[bytes], operation: int) -> None:
+        if not counted and Path(file.name).stem == "eng_new":
+            counted.append(file)  # its file is there by now, and not locked yet
+            assert not other.database.in_use()
+        lock(file, operation)
+
+    with closing(open_store(tmp_path)) as other:
+        monkeypatch.setattr(fcntl, "flock", count_first)
+        store.database.appear("eng_new")
+        assert counted
+        assert other.database.alive("eng_new")

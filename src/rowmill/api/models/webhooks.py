@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from rowmill.api.models.base import Input, Json, Moment, Output
+from rowmill.api.models.jobs import JobErrorOutput
+from rowmill.model.status import JobStatus, JobType, PauseReason
 from rowmill.model.webhook import EVENT_TYPES, TEST, DeliveryStatus
 
 
@@ -80,3 +82,46 @@ class DeliveryOutput(Output):
         description="When it is tried next; while it is being sent: from when on it is if nothing comes of that."
     )
     attempts: list[DeliveryAttemptOutput] = Field(description="The last 20, the newest first.")
+
+
+class ToldJob(Output):
+    """A job as it stood when the delivery was made, but for `status` and `pause_reason`, to which the event led. Of one
+    that was deleted meanwhile all else is null."""
+
+    id: str = Field(examples=["job_4m1x2y3z5a6b"])
+    type: JobType
+    name: str | None
+    status: JobStatus
+    pause_reason: PauseReason | None
+    needs_attention: bool | None
+    error: JobErrorOutput | None
+    total: int | None
+    processed: int | None
+    succeeded: int | None
+    failed: int | None
+    skipped: int | None
+    unprocessed: int | None
+    tokens_in: int | None
+    tokens_out: int | None
+    cost_usd: float | None
+    created_at: Moment | None
+    started_at: Moment | None
+    finished_at: Moment | None
+    duration_seconds: float | None
+    dataset: str | None
+    metadata: Json | None
+    deleted: bool
+
+
+class TriedWebhook(Output):
+    """Which webhook is tried."""
+
+    webhook: str = Field(examples=["whk_4m1x2y3z5a6b"])
+
+
+class WebhookEvent(Output):
+    """What is sent to a webhook."""
+
+    type: Annotated[str, _one_of((*EVENT_TYPES, TEST))]
+    timestamp: Moment = Field(description="When it happened.")
+    data: ToldJob | TriedWebhook = Field(description=f"The job; of `{TEST}` only the webhook.")

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from rowmill.api import etags
+from rowmill.api import etags, lookup
 from rowmill.api.access import ADMIN, READ, RUN
 from rowmill.api.context import ContextDep, StoreDep
 from rowmill.api.etags import IfMatch, etag_of
@@ -30,10 +30,7 @@ _LAST = 1 << 53
 def _the_dataset(
     store: StoreDep, dataset: Annotated[str, Path(min_length=1, max_length=1000, description="Its id or its name.")]
 ) -> Dataset:
-    found = store.datasets.named(dataset)
-    if found is None:
-        raise NotFound(f"There is no dataset {dataset!r}.", "GET /v1/datasets lists them.")
-    return found
+    return lookup.the_dataset(store, dataset)
 
 
 DatasetDep = Annotated[Dataset, Depends(_the_dataset)]

@@ -80,6 +80,7 @@ async def upload_file(
 
         return await run_in_threadpool(once, "file", f"{upload.sha256} {named}".encode(), make)
     finally:
+        upload.drop()  # at once: a server that stops waits for nothing more
         with anyio.CancelScope(shield=True):
             await run_in_threadpool(upload.close)
 

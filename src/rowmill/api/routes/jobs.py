@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
-from rowmill.api import etags
+from rowmill.api import etags, lookup
 from rowmill.api.access import ADMIN, READ, RUN
 from rowmill.api.context import ContextDep, StoreDep
 from rowmill.api.etags import IfMatch, etag_of
@@ -19,7 +19,7 @@ from rowmill.api.problems import responses
 from rowmill.api.submissions import submit_job
 from rowmill.api.turns import one_at_a_time
 from rowmill.model.budget import nano
-from rowmill.model.errors import Busy, NotFound
+from rowmill.model.errors import Busy
 from rowmill.model.job import Job, Settings
 from rowmill.model.ranges import parse_ranges
 from rowmill.model.status import JobStatus, JobType, Verb
@@ -40,15 +40,11 @@ _WHY_NOT = (
 JobId = Annotated[str, Path(pattern=r"^job_[a-z0-9]+$", max_length=100, description="The job's id.")]
 
 
-def the_job(store: StoreDep, job_id: JobId) -> Job:
-    """The job of the path. Raises ``NotFound``."""
-    found = store.browse.job_by_id(job_id)
-    if found is None:
-        raise NotFound(f"There is no job {job_id}.", "GET /v1/jobs lists them.")
-    return found
+def _the_job(store: StoreDep, job_id: JobId) -> Job:
+    return lookup.the_job(store, job_id)
 
 
-JobDep = Annotated[Job, Depends(the_job)]
+JobDep = Annotated[Job, Depends(_the_job)]
 
 
 def shown(store: Store, job: Job) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from rowmill.api import etags
 from rowmill.api.access import ADMIN
@@ -13,6 +13,7 @@ from rowmill.api.models.base import Page
 from rowmill.api.models.webhooks import (
     DeliveryOutput,
     WebhookChange,
+    WebhookEvent,
     WebhookInput,
     WebhookOutput,
     WebhookWithSecret,
@@ -25,6 +26,8 @@ from rowmill.service.webhooks import delivery_view, webhook_view
 from rowmill.store.deliveries import NOW
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+told = APIRouter(tags=["webhooks"])
+"""What others are sent, for the description."""
 
 WebhookId = Annotated[str, Path(pattern=r"^whk_[a-z0-9]+$", max_length=100, description="The webhook's id.")]
 DeliveryId = Annotated[str, Path(pattern=r"^msg_[a-z0-9]+$", max_length=100, description="The delivery's id.")]
@@ -157,6 +160,22 @@ def list_deliveries(
 def redeliver(store: StoreDep, webhook: WebhookDep, delivery_id: DeliveryId) -> Any:
     """Sends a delivery again now, with the same id and content, and with all its tries before it."""
     return delivery_view(store, store.deliveries.redeliver(webhook.id, delivery_id, store.clock()))
+
+
+@told.post(
+    "event",
+    operation_id="receive_event",
+    response_class=Response,
+    response_description="Any 2xx: it is delivered.",
+    responses={410: {"description": "Turns the webhook off."}, "default": {"description": "It is tried again."}},
+)
+def receive_event(
+    event: WebhookEvent,
+    delivery: Annotated[str, Header(alias="webhook-id", description="The delivery's id, the same with every try.")],
+    at: Annotated[int, Header(alias="webhook-timestamp", description="When this try was made, in Unix seconds.")],
+    signature: Annotated[str, Header(alias="webhook-signature", description="After Standard Webhooks: `v1,…`.")],
+) -> None:
+    """What happened to a job, sent to every webhook that wants to be told of it."""
 
 
 def _etag(webhook: Webhook) -> str:

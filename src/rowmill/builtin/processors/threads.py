@@ -12,6 +12,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
+from rowmill.plugins.contracts import CALL_THREADS
+
 _PATIENCE = 0.001
 """Seconds that a call waits for a thread to become free before another is started."""
 _MOST_THREADS = 1000
@@ -60,7 +62,7 @@ class CallThreads:
 
     def _start_thread(self) -> None:
         self._threads += 1
-        threading.Thread(target=self._work, name=f"rowmill-call-{self._threads}", daemon=True).start()
+        threading.Thread(target=self._work, name=f"{CALL_THREADS}-{self._threads}", daemon=True).start()
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:

@@ -53,10 +53,9 @@ class Call:
     async def close(self) -> None:
         """Lets the application know that nobody reads any more, and waits until it has ended."""
         self._gone.set()
-        while not self._task.done():
-            if self._parts.full():
-                self._parts.get_nowait()
-            await asyncio.wait([self._task], timeout=0.05)
+        while not self._parts.empty():  # it may be waiting for room
+            self._parts.get_nowait()
+        await asyncio.wait([self._task])
 
     async def _run(self, app: Any) -> None:
         path, _, query = self._request.target.partition("?")

@@ -15,11 +15,11 @@ _log = logging.getLogger(__name__)
 
 
 class Crew:
-    """Works up to four jobs at once. Belongs to one event loop."""
+    """Works up to four jobs at once, as ``engine``. Belongs to one event loop."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._engine = store.join()
+        self.engine = store.join()
         self._places = asyncio.Semaphore(JOBS)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._assignments: dict[str, Assignment] = {}
@@ -35,6 +35,10 @@ class Crew:
             self._again.add(job_id)
             return
         self._tasks[job_id] = asyncio.create_task(self._work(job_id))
+
+    def holds(self, job_id: str) -> bool:
+        """Whether it works this job, or will when one of its places is free. May be asked from any thread."""
+        return job_id in self._tasks
 
     def look(self) -> None:
         """Something has changed that may let jobs go on which a limit has paused."""
@@ -52,7 +56,7 @@ class Crew:
             timer = asyncio.get_running_loop().call_later(GRACE, self._abort)
             await asyncio.wait(set(self._tasks.values()), timeout=GRACE + LIMIT)
             timer.cancel()
-        await asyncio.to_thread(self._store.leave, self._engine)
+        await asyncio.to_thread(self._store.leave, self.engine)
 
     def _abort(self) -> None:
         for assignment in self._assignments.values():
@@ -77,7 +81,7 @@ class Crew:
                 continue
             # As if it were left to any worker: what cannot be worked here fails with the reason, and does not wait.
             mine = replace(job, detached=True)
-            self._assignments[job_id] = assignment = Assignment(self._store, self._engine, mine)
+            self._assignments[job_id] = assignment = Assignment(self._store, self.engine, mine)
             try:
                 left = await assignment.work()
             finally:

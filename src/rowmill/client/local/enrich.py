@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ from pydantic import ValidationError
 
 from rowmill.api.models.jobs import EnrichmentInput
 from rowmill.api.submissions import enrichment_request
-from rowmill.client.client import Client
 from rowmill.client.enrichment import Enrichment, told
 from rowmill.client.errors import ClientError, Conflict
-from rowmill.client.jobs import Job
+from rowmill.client.jobs import Job, Jobs
 from rowmill.client.local import functions
 from rowmill.client.local.store import LocalStore
 from rowmill.client.local.transport import SyncLocal
@@ -41,28 +40,33 @@ def run(table: Table, options: Enrichment, *, home: str | Path | None, new: bool
     """See ``rowmill.enrich``."""
     local = _shared(home)
     transport = SyncLocal(local)
-    request = replace(_request(local, told(options, transport.named).document), new=new)
+    asked = told(options, transport.named)
+    if not asked.steps:
+        raise UsageError("There is nothing to do with the rows.", "Give one of prompt, url and function.")
+    request = replace(_request(local, asked.document), new=new)
     submission = _submitted(local, request, table)
     job = submission.job
     if submission.found and progress:
         _say(_found(job))
-    if job.status in (JobStatus.PAUSED, JobStatus.FAILED) or job.interrupted or job.stopping:
+    if job.status in (JobStatus.PAUSED, JobStatus.FAILED) or job.stopping:
         control.resume(local.store, job)
     local.work(job.id)
-    return _followed(Client(transport=transport), job, progress=progress)
+    return _followed(Jobs(transport), job, progress=progress)
 
 
-def _followed(client: Client, job: StoredJob, *, progress: bool) -> Job[Sync]:
+def _followed(jobs: Jobs[Sync], job: StoredJob, *, progress: bool) -> Job[Sync]:
     """The job once it is over. Ctrl-C pauses it."""
     try:
-        ended = client.jobs.watch(job.id) if progress else client.jobs.wait(job.id)
+        ended = jobs.watch(job.id) if progress else jobs.wait(job.id)
     except KeyboardInterrupt:
         _say("Pausing: rows in flight are being finished. Ctrl-C again leaves them; saved rows stay saved.")
-        with suppress(Conflict):  # it has just ended
-            client.jobs.pause(job.id)
-        with suppress(ClientError):
-            client.jobs.wait(job.id, timeout=_PAUSED_WITHIN)
-        _say(f"The same call goes on with {job.id}{_or_command(job)}.")
+        try:
+            with suppress(Conflict):  # it has just ended
+                jobs.pause(job.id)
+            with suppress(ClientError):
+                jobs.wait(job.id, timeout=_PAUSED_WITHIN)
+        finally:
+            _say(f"The same call goes on with {job.id}{_or_command(job)}.")
         raise
     if ended.status != "completed":
         ended.check()
@@ -88,26 +92,24 @@ def _findable(step: Step) -> Step:
 
 
 def _submitted(local: LocalStore, request: RunRequest, table: Table) -> Submission:
-    """The job, new or of an earlier call. Ctrl-C stops the reading between two batches only: in the middle of a
-    transaction it could leave a lock behind."""
+    """The job, new or of an earlier call."""
+    if isinstance(table, str | Path):
+        return _taken_in(local, replace(request, input=str(table)))
+    with closing(lines_of(table)) as lines:  # in the caller's thread, to which what it iterates over may belong
+        return _taken_in(local, replace(request, input=str(lines.path), input_format="jsonl", input_name="rows"))
+
+
+def _taken_in(local: LocalStore, request: RunRequest) -> Submission:
+    """Ctrl-C stops the reading between two batches only: in the middle of a transaction it could leave a lock
+    behind."""
     interrupted = threading.Event()
 
     def tell(rows: int) -> None:
         if interrupted.is_set():
             raise UsageError("It was interrupted.")
 
-    def work() -> Submission:
-        if isinstance(table, str | Path):
-            return submit(local.store, local.context.engine, replace(request, input=str(table)), tell)
-        lines = lines_of(table)
-        try:
-            named = replace(request, input=str(lines.path), input_format="jsonl", input_name="rows")
-            return submit(local.store, local.context.engine, named, tell)
-        finally:
-            lines.close()
-
     with ThreadPoolExecutor(1, "rowmill-submit") as pool:
-        future = pool.submit(work)
+        future = pool.submit(submit, local.store, local.context.engine, request, tell)
         try:
             return future.result()
         except KeyboardInterrupt:
@@ -117,8 +119,8 @@ def _submitted(local: LocalStore, request: RunRequest, table: Table) -> Submissi
 
 def _shared(home: str | Path | None) -> LocalStore:
     """The store at ``home``, which all calls of this process share; it stays open for the jobs that were given out."""
-    place = Path(home).absolute() if home else default_home()
-    key = (os.getpid(), place)
+    place = Path(home).absolute() if home else None
+    key = (os.getpid(), place or default_home())
     with _guard:
         if key not in _stores or _stores[key].closed:
             _stores[key] = LocalStore(place)

@@ -47,6 +47,8 @@ def _add(digest: Any, code: CodeType) -> None:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             _add(digest, constant)
+        elif isinstance(constant, frozenset):  # in another order in each process
+            digest.update(repr(sorted(map(repr, constant))).encode())
         else:
             digest.update(repr(constant).encode())
 

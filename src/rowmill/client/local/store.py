@@ -23,6 +23,7 @@ from rowmill.client.exchange import Request
 from rowmill.client.local.asgi import Call
 from rowmill.client.local.crew import Crew
 from rowmill.model.access import Access
+from rowmill.model.status import JobStatus
 from rowmill.store.opening import open_store
 
 T = TypeVar("T")
@@ -85,6 +86,13 @@ class LocalStore:
             self._note(request, call)
         return call
 
+    async def is_abandoned(self, job_id: str) -> bool:
+        """Whether a job waits for an engine, and neither this process works it nor does another live that might."""
+        here = [each._crew for each in list(_open)]
+        if any(crew.holds(job_id) for crew in here):
+            return False
+        return await asyncio.to_thread(self._waits_in_vain, job_id, {crew.engine for crew in here})
+
     def work(self, job_id: str) -> None:
         """Works this job, in the background."""
         self._soon(lambda: self._crew.work(job_id))
@@ -128,6 +136,12 @@ class LocalStore:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
         await self._loop.shutdown_default_executor()
+
+    def _waits_in_vain(self, job_id: str, own: set[str]) -> bool:
+        browse = self.store.browse
+        job = browse.job_by_id(job_id)
+        waits = job is not None and (job.status is JobStatus.PENDING or job.interrupted)
+        return waits and not any(engine.alive and engine.id not in own for engine in browse.engines())
 
     async def _hire(self) -> Crew:
         return Crew(self._crew_store)

@@ -1,16 +1,18 @@
 """A local store as a transport, blocking or not."""
 
 import asyncio
+from contextlib import suppress
 
 from rowmill.client.enrichment import Function
+from rowmill.client.errors import ClientError
 from rowmill.client.exchange import Answer, Request
 from rowmill.client.local.asgi import Call
 from rowmill.client.local.functions import register
 from rowmill.client.local.store import LocalStore
-from rowmill.client.transport import Async, Sync
+from rowmill.client.transport import Async, Sync, Transport
 
 
-class SyncLocal(Sync):
+class _Local(Transport):
     """Goes through ``local``, and closes it in the end."""
 
     def __init__(self, local: LocalStore) -> None:
@@ -18,6 +20,10 @@ class SyncLocal(Sync):
 
     def named(self, function: Function) -> str:
         return function if isinstance(function, str) else register(function)
+
+
+class SyncLocal(_Local, Sync):
+    """Blocking."""
 
     def open(self, request: Request) -> Answer:
         call = self._local.call(self._local.begin(request))
@@ -28,20 +34,18 @@ class SyncLocal(Sync):
         return self._local.call(call.read())
 
     def close_answer(self, answer: Answer) -> None:
-        self._local.call(answer.stream.close())
+        with suppress(ClientError):  # it was closed with the store
+            self._local.call(answer.stream.close())
+
+    def is_abandoned(self, job_id: str) -> bool:
+        return self._local.call(self._local.is_abandoned(job_id))
 
     def close(self) -> None:
         self._local.close()
 
 
-class AsyncLocal(Async):
-    """Goes through ``local``, and closes it in the end."""
-
-    def __init__(self, local: LocalStore) -> None:
-        self._local = local
-
-    def named(self, function: Function) -> str:
-        return function if isinstance(function, str) else register(function)
+class AsyncLocal(_Local, Async):
+    """In an event loop."""
 
     async def open(self, request: Request) -> Answer:
         call = await self._local.call_async(self._local.begin(request))
@@ -52,7 +56,11 @@ class AsyncLocal(Async):
         return await self._local.call_async(call.read())
 
     async def close_answer(self, answer: Answer) -> None:
-        await self._local.call_async(answer.stream.close())
+        with suppress(ClientError):  # it was closed with the store
+            await self._local.call_async(answer.stream.close())
+
+    async def is_abandoned(self, job_id: str) -> bool:
+        return await self._local.call_async(self._local.is_abandoned(job_id))
 
     async def close(self) -> None:
         await asyncio.to_thread(self._local.close)

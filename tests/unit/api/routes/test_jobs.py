@@ -55,6 +55,15 @@ def test_two_steps_that_fill_the_same_column_are_refused(api: Api) -> None:
     assert "'result'" in asking.refused(api.post("/v1/jobs", asking.job(steps=[asking.HTTP, asking.HTTP])), "usage")
 
 
+def test_a_file_beside_the_server_is_not_taken_for_the_dataset(
+    api: Api, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = dataset(store, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    Path("reviews").write_text("secret\nhunter2\n")
+    assert asking.made(api, rows=None, dataset="reviews")["dataset"] == id_
+
+
 def test_a_job_over_a_dataset(api: Api, store: Store, tmp_path: Path) -> None:
     id_ = dataset(store, tmp_path)
     made = asking.made(api, rows=None, dataset="reviews", select="2-3", where="review = 'good'")
