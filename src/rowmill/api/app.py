@@ -2,6 +2,7 @@
 
 import importlib
 from importlib.metadata import version
+from threading import Lock
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -91,9 +92,13 @@ def _describe(app: FastAPI) -> None:
     """Puts the error document and that of an event among the schemas: no route's answer is of these types as far as
     FastAPI knows."""
     generated = app.openapi
+    lock = Lock()
 
     def openapi() -> dict[str, Any]:
-        document = generated()
+        with lock:  # it takes a while, and is done once
+            return described(generated())
+
+    def described(document: dict[str, Any]) -> dict[str, Any]:
         schemas = document["components"]["schemas"]
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)

@@ -73,8 +73,8 @@ def serve(options: Options, tell: Callable[[str], None]) -> int:
     _allow_many_files()
     with contextlib.closing(open_store()) as store:
         _check_address(store, options.host)
-        with _bound(options) as bound:
-            return _Serving(store, options, bound, tell).run()
+        with _bound(options) as bound, _working(options) as worker:
+            return _Serving(store, worker, options, bound, tell).run()
 
 
 def _allow_many_files() -> None:
@@ -111,6 +111,17 @@ def _bound(options: Options) -> Iterator[socket.socket]:
             message = f"{options.host} port {options.port} cannot be served at: {error.strerror}."
             raise UsageError(message, "Choose another: --port N") from error
         yield bound
+
+
+@contextlib.contextmanager
+def _working(options: Options) -> Iterator[WorkerProcess]:
+    """A worker, which is ended in the end. It starts while the API, too, is made ready."""
+    worker = WorkerProcess(options.worker)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.end(options.worker.grace + LAST)
 
 
 class _Server(uvicorn.Server):
@@ -155,13 +166,15 @@ class Ending:
 
 
 class _Serving:
-    def __init__(self, store: Store, options: Options, bound: socket.socket, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: Store, worker: WorkerProcess, options: Options, bound: socket.socket, tell: Callable[[str], None]
+    ) -> None:
         self._options = options
         self._bound = bound
         self._tell = tell
         self._store = store
         self._hub = Hub(store)
-        self._worker = WorkerProcess(options.worker)
+        self._worker = worker
         self._sender = self._new_sender()
         self._context = Context(
             store,
@@ -173,10 +186,9 @@ class _Serving:
             wake=self._wake,
             working=lambda: self._worker.at_work,
         )
-        app = create_app(self._context, hosts=options.hosts, origins=options.origins)
-        app.openapi()  # now, not while the first request waits for it: queries are checked against it
+        self._app = create_app(self._context, hosts=options.hosts, origins=options.origins)
         config = uvicorn.Config(
-            Ending(app),
+            Ending(self._app),
             http=Protocol,
             log_config=None,
             access_log=False,
@@ -192,19 +204,12 @@ class _Serving:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
                 signal.signal(number, self._stop)
-        self._worker.start()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._serve())
         finally:
-            self._worker.end(self._within)
             self._store.database.vanish(self._context.engine)
         return 0
-
-    @property
-    def _within(self) -> float:
-        """Seconds in which everything ends once that was asked."""
-        return self._options.worker.grace + LAST
 
     async def _serve(self) -> None:
         sending = asyncio.create_task(self._send_webhooks())
@@ -229,6 +234,8 @@ class _Serving:
         self._sender.notify()
 
     async def _answers(self) -> None:
+        # Now, not while the first request that is checked against it waits.
+        await asyncio.to_thread(self._app.openapi)
         until = time.monotonic() + _START
         while not self._worker.at_work and time.monotonic() < until:
             if self._server.should_exit:
@@ -252,7 +259,7 @@ class _Serving:
         self._sender.stop()
         self._hub.stop()
         self._server.should_exit = True
-        self._end_within(self._within)  # at last: it may find no thread to be had
+        self._end_within(self._options.worker.grace + LAST)  # at last: it may find no thread to be had
 
     def _end_within(self, seconds: float) -> None:
         """Both processes end by then, however they stand; what is not saved is tried again."""

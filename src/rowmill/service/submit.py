@@ -259,7 +259,7 @@ def _submit_rest(store: Store, request: RunRequest) -> Submission:
     if origin.status in (JobStatus.PENDING, JobStatus.RUNNING):
         raise UsageError(f"{origin.id} is {origin.status}.", "Pause or cancel it first.")
     doing = request.steps or request.prompt or request.processor or request.url
-    steps = _steps(request) if doing else origin.steps
+    steps = _steps(request) if doing else _at_new_price(request, origin.steps)
     dataset = store.datasets.get(origin.dataset)
     output = _output(request, "csv")
     _check_columns(steps, dataset.columns, output, result_columns(store, dataset))
@@ -322,6 +322,11 @@ def _steered(store: Store, job: Job, request: RunRequest) -> Job:
     if changes := _steering(request):
         store.control.steer(job.pk, **changes)
     return store.browse.job(job.pk)
+
+
+def _at_new_price(request: RunRequest, steps: Sequence[Step]) -> Sequence[Step]:
+    """Another job's steps, which keep their price unless one is given."""
+    return [replace(step, price=None) for step in steps] if request.price else steps
 
 
 def _priced(store: Store, request: RunRequest, step: Step, budget: int | None) -> Step:

@@ -244,6 +244,11 @@ def test_a_budget_for_the_rows_that_another_left_needs_a_known_price(
     assert count("jobs") == 1
     job = run(RunRequest(), **rest, price=(Decimal(1), Decimal(2))).job
     assert (job.settings.budget, job.steps[0].price) == (10**9, Price(10**9, 2 * 10**9))
+    store.control.cancel(job.pk, 2.0)
+    rest["from_job"] = job.id
+    assert run(RunRequest(), **{**rest, "only": "unprocessed"}).job.steps[0].price == job.steps[0].price
+    again = run(RunRequest(), **{**rest, "only": "unprocessed", "price": (Decimal(3), Decimal(4))}).job
+    assert again.steps[0].price == Price(3 * 10**9, 4 * 10**9)
 
 
 def test_two_jobs_may_use_one_table(store: Store, engine: str, reviews: Path, count: Callable[[str], int]) -> None:
