@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from .harness import Rowmill
+from .servers import ObjectServer, object_server
 
 
 @pytest.fixture
@@ -16,3 +17,10 @@ def rowmill(tmp_path: Path, empty_home: Path) -> Iterator[Rowmill]:
         yield program
     finally:
         program.close()
+
+
+@pytest.fixture(scope="session")
+def objects() -> Iterator[ObjectServer]:
+    """A server of object stores; it takes seconds to start."""
+    with object_server() as server:
+        yield server

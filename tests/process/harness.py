@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from rowmill.service.view import job_view
 from rowmill.store.opening import open_store
 from rowmill.store.store import Store
 from rowmill.testing import ChatRequest, ModelServer, Reply
@@ -168,11 +169,13 @@ class Rowmill:
         return rows
 
     def wait_for_job(self, condition: Callable[[dict[str, Any]], bool], job: str = "last") -> dict[str, Any]:
-        """Blocks until the job's JSON fulfils ``condition``; returns it."""
+        """Blocks until the job's JSON fulfils ``condition``; returns it. It is read as ``show`` does, but not by a
+        process for each look."""
         until = time.monotonic() + DEADLINE
-        while not condition(shown := self.show(job)):
-            assert time.monotonic() < until, shown
-            time.sleep(LOOK)
+        with self.store() as store:
+            while not condition(shown := _shown(store, job)):
+                assert time.monotonic() < until, shown
+                time.sleep(LOOK)
         return shown
 
     @contextmanager
@@ -200,6 +203,12 @@ class Rowmill:
     def close(self) -> None:
         for process in self.processes:
             process.close()
+
+
+def _shown(store: Store, job: str) -> dict[str, Any]:
+    found = store.browse.find_job(job)
+    shown: dict[str, Any] = json.loads(json.dumps(job_view(found, store.clock(), store.browse.executions(found.pk))))
+    return shown
 
 
 def run_words(server: ModelServer, input_: str = "in.csv", *more: str, output: str | None = "out.csv") -> list[str]:

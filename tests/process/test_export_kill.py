@@ -15,9 +15,9 @@ from .harness import Process, Rowmill
 
 pytestmark = pytest.mark.xdist_group("process-export-kill")
 
-ROWS = 400_000
+ROWS = 240_000
 FEW = "1-60000"
-KILLS = 20
+KILLS = 12
 STEP = 20_000
 """Rows that an export writes between two commits."""
 

@@ -3,7 +3,6 @@
 import csv
 import json
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from xlsxwriter import Workbook  # type: ignore[import-untyped]
 
 from .harness import Ended, Rowmill, written
-from .servers import ObjectServer, file_server, object_server, web_server
+from .servers import ObjectServer, file_server, web_server
 
 pytestmark = pytest.mark.xdist_group("process-import")
 
@@ -60,12 +59,6 @@ def records(rowmill: Rowmill, name: str) -> list[list[Any]]:
     """The values of a dataset, from its first record on; ``None`` and empty text are the same here."""
     found = rowmill.ok("rows", name, "--limit", "10000", "--json").json
     return [[value or "" for value in record["values"].values()] for record in found]
-
-
-@pytest.fixture(scope="module")
-def objects() -> Iterator[ObjectServer]:
-    with object_server() as server:
-        yield server
 
 
 @pytest.mark.parametrize("format_", FORMATS)

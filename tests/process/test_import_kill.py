@@ -15,8 +15,8 @@ from .harness import Rowmill
 
 pytestmark = pytest.mark.xdist_group("process-import-kill")
 
-ROWS = 450_000
-KILLS = 20
+ROWS = 270_000
+KILLS = 12
 COLUMNS = ["id", "size", "text"]
 TEXT = "some text that makes a line as long as lines are"
 COUNTS = (

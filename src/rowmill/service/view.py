@@ -3,16 +3,18 @@
 import re
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rowmill.model.budget import dollars
 from rowmill.model.filenames import download_name
 from rowmill.model.job import Attempt, Dataset, Execution, Job, Row, Step
 from rowmill.model.progress import eta, rate
 from rowmill.model.status import JobStatus, JobType
-from rowmill.service.datasets import Record
 from rowmill.store.files import StoredFile
 from rowmill.store.store import Store
+
+if TYPE_CHECKING:
+    from rowmill.service.datasets import Record  # loads what reads tables, for which most commands have no use
 
 HIDDEN = "[hidden]"
 _SECRET = re.compile(r"auth|cookie|key|password|secret|token", re.I)
@@ -106,7 +108,7 @@ def file_view(file: StoredFile) -> dict[str, Any]:
     return {**asdict(file), "created_at": moment(file.created_at)}
 
 
-def record_view(store: Store, dataset: Dataset, record: Record) -> dict[str, Any]:
+def record_view(store: Store, dataset: Dataset, record: "Record") -> dict[str, Any]:
     """``record`` with its versions and results as JSON knows it."""
     jobs = {result.job: store.browse.job(result.job) for result in record.results}
     return {
