@@ -19,7 +19,7 @@ demo: .venv/.demo .venv/.model
 	@$(BIN)/rowmill demo $(ARGS)
 
 test: .venv/.dev .venv/.model
-	$(BIN)/pytest -n 4 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadgroup $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff check

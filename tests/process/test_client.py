@@ -31,7 +31,7 @@ SCRIPT = """
 import rowmill, sys
 
 if __name__ == "__main__":
-    rows = [{"text": "a"}, {"text": "b"}, {"text": "wait"}, {"text": "c"}]
+    rows = [{"text": "a"}, {"text": "b"}, {"text": "wait"}, {"text": "c"}, MORE]
     job = rowmill.enrich(rows, function=FUNCTION, output={"loud": str}, concurrency=1)
     print(job.id, [row["loud"] for row in job.results()])
 """
@@ -113,11 +113,11 @@ def test_results_go_on_while_the_server_is_killed_and_started_again(
     assert numbers == list(range(5000))
 
 
-def script(rowmill: Rowmill, function: str) -> Process:
-    """Starts a script that enriches four rows by ``function``, one of itself or of a module."""
+def script(rowmill: Rowmill, function: str, more: str = "") -> Process:
+    """Starts a script that enriches four rows, and ``more``, by ``function``, one of itself or of a module."""
     imports = "from rules import judge" if function == "judge" else RULES
     path = rowmill.place / "script.py"
-    path.write_text(imports + SCRIPT.replace("FUNCTION", "judge" if function == "judge" else function))
+    path.write_text(imports + SCRIPT.replace("FUNCTION", function).replace("MORE", more))
     process = Process([sys.executable, str(path)], rowmill.env, rowmill.place)
     rowmill.processes.append(process)
     return process
@@ -156,7 +156,7 @@ def test_waiting_without_a_server_ends_when_the_process_that_works_the_job_is_ki
 
 
 def test_ctrl_c_pauses_the_job_and_says_how_to_go_on(rowmill: Rowmill, here: Path) -> None:
-    process = script(rowmill, "judge")
+    process = script(rowmill, "judge", '{"text": "d"}, {"text": "e"}')
     wait_until(lambda: "wait" in calls(here), "the third row")
     process.signal(signal.SIGINT)
     process.wait_for("Pausing")
@@ -164,7 +164,8 @@ def test_ctrl_c_pauses_the_job_and_says_how_to_go_on(rowmill: Rowmill, here: Pat
     (here / "gate").touch()
     ended = process.end()
     job = rowmill.show()
-    assert (job["status"], job["pause_reason"], job["processed"]) == ("paused", "user", 3)
+    assert (job["status"], job["pause_reason"]) == ("paused", "user")
+    assert job["processed"] in (3, 4), "one row may begin with the commit that brings the news"
     assert re.search(rf"The same call goes on with {job['id']}, and so does: rowmill resume {job['id']}", ended.stderr)
     assert ended.stderr.rstrip().endswith("KeyboardInterrupt")
     assert rowmill.ok("resume", job["id"])

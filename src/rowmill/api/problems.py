@@ -15,6 +15,9 @@ from starlette.types import Scope
 from rowmill.api.models.base import Output
 from rowmill.model.errors import RowmillError
 
+_KINDS = frozenset({"constrained-str", "constrained-int", "constrained-float", "str", "int", "float", "bool", "none"})
+"""How pydantic calls the members of a union."""
+
 MEDIA_TYPE = "application/problem+json"
 STATUS_OF = {
     "busy": 409,
@@ -137,7 +140,9 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error.body, bytes) and error.body and not _says_json(request):
         hint = "Send Content-Type: application/json."
         return problem_response("invalid_request", "The request does not say that its body is JSON.", hint)
-    errors = [_field_error(each, error.body) for each in error.errors()]
+    # What may be left out is mostly a union with null, which is not what anybody meant.
+    found = [each for each in error.errors() if each["type"] != "none_required"] or error.errors()
+    errors = [_field_error(each, error.body) for each in found]
     first = f" {errors[0].field}: {errors[0].message}." if errors else ""
     return problem_response("invalid_request", f"The request is not valid.{first}", "See /openapi.json.", errors)
 
@@ -157,13 +162,17 @@ def _field_error(error: dict[str, Any], body: Any) -> FieldError:
 
 
 def _within(body: Any, place: Sequence[str | int]) -> Iterator[str | int]:
-    """``place`` without what stands in no request: pydantic also names which kind of job or step it took it for."""
+    """``place`` without what stands in no request: pydantic also names which kind of job, step or value it took it
+    for."""
     for part in place[:-1]:
         inner = body.get(part) if isinstance(body, dict) else body[part]
         if isinstance(inner, dict | list):
             body = inner
             yield part
-    yield from place[-1:]
+    if len(place) > 1 and isinstance(body, dict) and place[-1] in _KINDS and place[-2] in body:
+        yield place[-2]
+    else:
+        yield from place[-1:]
 
 
 def _sayable(text: str) -> str:

@@ -79,5 +79,5 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 def api_error(status: int, problem: Mapping[str, Any]) -> ApiError:
     """The error of an answer with this ``status`` and problem document (RFC 9457), empty where it has none."""
     message = problem.get("detail") or f"The server answered with HTTP {status}."
-    hint = problem.get("hint") or ("" if problem else "See that the URL is that of a Rowmill server.")
+    hint = problem.get("hint") or ("" if "code" in problem else "See that the URL is that of a Rowmill server.")
     return _BY_STATUS.get(status, ApiError)(status, str(problem.get("code", f"http_{status}")), message, hint)

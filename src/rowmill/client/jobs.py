@@ -341,7 +341,8 @@ class Job(Resource[M]):
             because = f" ({self.pause_reason})" if self.pause_reason else ""
             raise JobStopped(self, f"{self.id} is {self.status}{because}.", _NEXT[self.status])
         if self.failed:
-            hint = "job.rows(status='failed') shows why; job.retry() runs them again."
+            further = "mend them, and import them again" if self.type == "import" else "job.retry() runs them again"
+            hint = f"job.rows(status='failed') shows why; {further}."
             raise JobStopped(self, f"{self.failed:,} of {self.total:,} rows of {self.id} failed.", hint)
 
 

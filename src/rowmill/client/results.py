@@ -119,8 +119,11 @@ class Results(Resource[M]):
 
 
 def download(request: Request, place: Path) -> Steps[None]:
-    """Writes the body of the answer to ``place``, whole or not at all."""
-    place.parent.mkdir(parents=True, exist_ok=True)
+    """Writes the body of the answer to ``place``, whole or not at all. Raises ``UsageError`` where no file can be."""
+    if place.is_dir():
+        raise UsageError(f"{place} is a directory.", "Name a file in it.")
+    if not place.parent.is_dir():
+        raise UsageError(f"There is no directory {place.parent}.", "Make it first, or name another place.")
     descriptor, unfinished = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

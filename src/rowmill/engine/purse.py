@@ -1,22 +1,28 @@
 """A job's money: each call reserves what it may cost, and pays what it did."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from rowmill.model.job import Job
 from rowmill.model.ledger import Task
 from rowmill.model.outcome import Done, Outcome, StopJob
 
+NOTHING: Mapping[int, int] = MappingProxyType({})
+
 
 class Purse:
-    """Reserves for each call what the dearest one of its step so far did cost. What a step's calls cost is not known
+    """Reserves for each call what the dearest one of its step so far did cost; ``dearest`` are those of earlier
+    executions, in nano-dollars by step. What a step's calls cost is not known
     before the first has been paid: that one runs alone among those that cost anything, so that no more than one call of
     unknown cost can go over the budget. A step without a known price costs nothing."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, dearest: Mapping[int, int] = NOTHING) -> None:
         self._prices = [step.price if step.price and step.price.charges else None for step in job.steps]
         self._spent = job.cost
         self._reserved: dict[int, int] = {}
         self.reserved = 0
         """Nano-dollars that the calls in flight may cost."""
-        self._dearest: list[int | None] = [None] * len(job.steps)
+        self._dearest: list[int | None] = [dearest.get(step) for step in range(len(job.steps))]
         self._probe: int | None = None
 
     def affords(self, task: Task, budget: int) -> bool:

@@ -18,6 +18,8 @@ class Claim:
     execution: int
     models: tuple[str, ...] = ()
     """What each step's usage is noted under."""
+    dearest: tuple[tuple[int, int], ...] = ()
+    """Steps, each with the nano-dollars that the dearest of its calls has cost so far; none without a cost."""
 
 
 @dataclass(slots=True)

@@ -44,6 +44,11 @@ ON CONFLICT (job, generation, slot) DO UPDATE SET number = excluded.number, step
 _RESULT = """
 INSERT INTO results (dataset, record, stamp, job, number, seq, input_hash) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
+_DEAREST = """
+SELECT step, max(cost) FROM (SELECT step, cost FROM outcomes WHERE job = ?
+                             UNION ALL SELECT step, cost FROM attempts WHERE job = ?) AS tried
+GROUP BY step HAVING max(cost) > 0 ORDER BY step
+"""
 _FREE = "DELETE FROM slots WHERE job = ? AND generation = ? AND slot = ?"
 _DEFER = """
 INSERT INTO deferred (job, number, due_at, generation, step, attempts, crashes, carried)
@@ -84,12 +89,12 @@ class Ledger:
                            detached = ?, deliverer = ?
                     WHERE pk = ? AND status IN ({placeholders(len(legal))})
                       AND NOT EXISTS (SELECT 1 FROM claims WHERE job = pk)
-                    RETURNING generation, succeeded + failed + skipped, seq, spec""",  # noqa: S608 - placeholders only
+                    RETURNING generation, succeeded + failed + skipped, seq, spec, cost""",  # noqa: S608 - placeholders only
                 (now, int(as_worker), engine if owes_file else None, job, *legal),
             )
             if not claimed:
                 raise self._taken(tx, job)
-            generation, processed, seq, spec = claimed[0]
+            generation, processed, seq, spec, cost = claimed[0]
             number = tx.execute(
                 """INSERT INTO executions (job, number, engine, started_at, began_with, mark_at, mark_processed,
                                            before_at, before_processed, uncertain, began_seq)
@@ -100,7 +105,8 @@ class Ledger:
             tx.execute("INSERT INTO claims (job, generation, engine) VALUES (?, ?, ?)", (job, generation, engine))
             # Not `note_status`: an interrupted job was running before, and yet this is news.
             note(tx, "job.running", job, now)
-        return Claim(job, engine, generation, number, models_of(spec))
+        dearest = tuple(self._database.read(_DEAREST, (job, job))) if cost else ()
+        return Claim(job, engine, generation, number, models_of(spec), dearest)
 
     def take_chunk(self, claim: Claim, size: int | None = None) -> Chunk | None:
         """Hands the next untouched rows to ``claim``: ``size`` of them, or the whole of one range."""

@@ -145,6 +145,15 @@ def test_each_wrong_field_is_named(api: Api) -> None:
     assert _of(answer.json)[0] in answer.json["detail"]
 
 
+def test_a_wrong_value_of_what_may_be_left_out_is_named_once(api: Api) -> None:
+    step = {"processor": "http", "url": "https://api.example.com/{{id}}"}
+    asked = {"type": "enrichment", "rows": [{"id": 1}], "steps": [step], "start": False}
+    job = api.post("/v1/jobs", asked).json["id"]
+    for change, field in (({"name": ""}, "name"), ({"metadata": {"x": "y" * 3000}}, "metadata.x")):
+        refused = api.request("PATCH", f"/v1/jobs/{job}", change)
+        assert (refused.status, _of(refused.json)) == (422, [field])
+
+
 def test_what_is_no_request_is_refused(api: Api) -> None:
     for body in (b"", b"{", b"null", b"[]", b"1", b'"x"', b"\xff\xfe", b"[" * 100_000, b'{"type": "enrichment"'):
         answer = api.post("/v1/jobs", body, headers={"Content-Type": "application/json"})

@@ -41,9 +41,16 @@ def test_bytes_and_open_files_go_up_under_a_name(client: Any) -> None:
 
 def test_what_is_not_found_leaves_no_file_behind(client: Any, tmp_path: Path) -> None:
     place = tmp_path / "out"
+    place.mkdir()
     with pytest.raises(NotFound):
         client.files.download("file_000000000000", place / "x.csv")
     assert list(place.iterdir()) == []
+
+
+def test_where_no_file_can_be_is_said(client: Any, tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "nowhere" / "x.csv"):
+        with pytest.raises(UsageError, match="directory"):
+            client.files.download("file_000000000000", place)
 
 
 def test_a_table_is_imported_read_and_exported(client: Any, name: str, tmp_path: Path) -> None:

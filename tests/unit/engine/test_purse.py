@@ -51,6 +51,14 @@ def test_each_call_is_taken_to_cost_what_the_dearest_did(job: Job) -> None:
     assert purse.reserved == 0
 
 
+def test_what_the_dearest_call_of_an_earlier_execution_cost_is_known(job: Job) -> None:
+    purse = Purse(replace(job, cost=80), {0: 30})
+    assert purse.affords(TASK, budget=110)
+    assert not purse.affords(TASK, budget=109)
+    purse.settle(TASK, Done({}, Usage(4, 1)))
+    assert purse.estimate(TASK) == 30
+
+
 def test_a_call_that_told_no_cost_says_nothing_of_the_next(job: Job) -> None:
     purse = Purse(job)
     for number, outcome in enumerate([None, StopJob("key_refused", "No."), RetryLater("timeout", "Late.")]):

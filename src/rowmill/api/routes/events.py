@@ -37,7 +37,7 @@ _STREAM: dict[str, Any] = {
     "content": {
         "text/event-stream": {
             "schema": {"type": "string"},
-            "itemSchema": {
+            "x-itemSchema": {  # as OpenAPI 3.2 will have it
                 "type": "object",
                 "required": ["data"],
                 "properties": {

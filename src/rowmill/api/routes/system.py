@@ -26,7 +26,8 @@ def ready(context: ContextDep) -> Any:
     """Answers when the store can be read and the worker is at work. Needs no token."""
     context.store.events.last()
     if not context.working():
-        raise Refused("unavailable", "The worker is not at work.", "It is being started; the server's log says more.")
+        hint = "It is being started, or a function holds it up: the server's log says which."
+        raise Refused("unavailable", "The worker is not at work.", hint)
     return Health()
 
 
