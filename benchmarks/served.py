@@ -6,9 +6,11 @@ import sqlite3
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from math import sqrt
 from pathlib import Path
+from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 
 from benchmarks.processes import CONCURRENCY, ROOT, ROWMILL, environment, run, write_reviews
@@ -65,6 +67,13 @@ def _cpu(process: Path) -> float:
     """Seconds of CPU that a process, by its directory in /proc, has used."""
     fields = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def ratio(with_: Sequence[float], without: Sequence[float]) -> tuple[float, float]:
+    """Of pairs of speeds, the mean of the one over that of the other, and its standard error. Pairs and not more: what
+    others do on the machine changes its speed, within seconds, by more than what is measured."""
+    error = stdev(a - b for a, b in zip(with_, without, strict=True)) / sqrt(len(with_))
+    return mean(with_) / mean(without), error / mean(without)
 
 
 @contextmanager
