@@ -14,9 +14,6 @@ from .gauge import random_moments
 from .harness import DEADLINE, KEY_NAME, Answers, Rowmill, number_of, prompt, run_words, wait_until
 from .serving import KEY, Server, check_counts, connect, end, make_token, serve
 
-pytestmark = pytest.mark.xdist_group("process-serve")
-
-
 # Where it answers
 
 

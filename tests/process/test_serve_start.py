@@ -12,8 +12,6 @@ import urllib3
 from .harness import DEADLINE, Rowmill, wait_until
 from .serving import Server, end, serve
 
-pytestmark = pytest.mark.xdist_group("process-serve-start")
-
 
 def test_a_function_is_found_where_the_server_was_started(rowmill: Rowmill) -> None:
     (rowmill.place / "mymod.py").write_text("def shout(row): return row['text'].upper()")

@@ -13,8 +13,6 @@ from rowmill.testing import ModelServer
 from .harness import Rowmill, prompt, wait_until
 from .serving import Server, check_counts, connect, end, lines_of, serve
 
-pytestmark = pytest.mark.xdist_group("process-serve-worker")
-
 RULES = """
 import ctypes, os, time
 

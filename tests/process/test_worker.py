@@ -5,13 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from rowmill.testing import ModelServer, Reply
 
 from .harness import Answers, Process, Rowmill, assert_done, number_of, prompt, run_words, wait_until
-
-pytestmark = pytest.mark.xdist_group("process-worker")
 
 
 def start_worker(rowmill: Rowmill, **env: str) -> Process:
