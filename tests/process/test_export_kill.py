@@ -174,7 +174,7 @@ def _reached(moment: str, progress: Gauge, out: Path, size: int) -> Callable[[],
     if moment == "noted":
         return lambda: progress.read().delivered and progress.read().status == "running"
     part = ".job_*.part"
-    return lambda: any(each.stat().st_size == size for each in out.parent.glob(part))
+    return lambda: any(_size(each) == size for each in out.parent.glob(part))
 
 
 def _check_ended(rowmill: Rowmill, rows: int, executions: int) -> None:
@@ -190,3 +190,11 @@ def _table(path: Path) -> object:
     if path.suffix == ".parquet":
         return [list(row.values()) for row in pq.read_table(path).to_pylist()]
     return CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+
+
+def _size(path: Path) -> int | None:
+    """``None`` where it has just been put in its place."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
