@@ -12,7 +12,7 @@ from rowmill.testing import ChatRequest, ModelServer, Reply
 
 from .gauge import random_moments
 from .harness import DEADLINE, KEY_NAME, Answers, Rowmill, number_of, prompt, run_words, wait_until
-from .serving import KEY, Server, check_counts, connect, end, make_token, serve
+from .serving import KEY, Server, check_counts, connect, end, make_token, serve, told_where
 
 # Where it answers
 
@@ -29,9 +29,19 @@ def test_it_says_where_it_answers_and_ends_with_zero(rowmill: Rowmill) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_ctrl_c_and_a_closed_terminal_end_it_too(rowmill: Rowmill, number: signal.Signals) -> None:
-    if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-        pytest.skip("these tests run under nohup, and so does the server")
-    end(serve(rowmill), number)
+    before = signal.signal(number, signal.SIG_DFL)  # or a server of tests under nohup would ignore it, too
+    try:
+        server = serve(rowmill)
+    finally:
+        signal.signal(number, before)
+    end(server, number)
+
+
+def test_under_nohup_it_outlives_its_terminal(rowmill: Rowmill) -> None:
+    server = told_where(rowmill.start_through(["nohup"], "serve", "--port", "0"))
+    server.process.signal(signal.SIGHUP)
+    assert server.get("/healthz") == {"status": "ok"}
+    end(server)
 
 
 def test_without_a_token_it_answers_on_this_machine_only(rowmill: Rowmill) -> None:
