@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from rowmill.store.opening import open_store
+from rowmill.ledger.opening import open_store
 
 settings.register_profile("rowmill", deadline=None)  # a busy machine is slow at times, which is no failure
 settings.load_profile("rowmill")

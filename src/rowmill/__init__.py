@@ -8,7 +8,7 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rowmill.model.outcome import Done, Failed, RetryLater, StopJob, Usage
+from rowmill.core.outcome import Done, Failed, RetryLater, StopJob, Usage
 
 if TYPE_CHECKING:
     from rowmill.client import AsyncClient, AsyncJob, Client, Job, JobStopped, enrich
@@ -27,7 +27,7 @@ __all__ = [
     "enrich",
 ]
 
-# Who wants the log sets up a handler (``rowmill.service.logs``); without one, nothing is printed.
+# Who wants the log sets up a handler (``rowmill.worker.logs``); without one, nothing is printed.
 logging.getLogger("rowmill").addHandler(logging.NullHandler())
 
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import orjson
 
-from rowmill.model.job import Attempt, Dataset, Job, JobDraft, Output, Settings, Step
-from rowmill.model.ledger import Batch, Chunk, Claim, Due, Postponed, Pulse, Settled, Start, Task
-from rowmill.model.schema import Schema
-from rowmill.model.status import JobStatus, JobType, RowStatus, Verb
-from rowmill.model.transfer import Extract, Intake, Outtake, Position, Refused, Source
-from rowmill.store.store import Store
+from rowmill.core.commit import Batch, Chunk, Claim, Due, Postponed, Pulse, Settled, Start, Task
+from rowmill.core.job import Attempt, Job, JobDraft, Output, Settings, Step
+from rowmill.core.status import JobStatus, JobType, RowStatus, Verb
+from rowmill.core.transfer import Extract, Intake, Outtake, Position, Refused, Source
+from rowmill.ledger.store import Store
+from rowmill.tables.dataset import Dataset
+from rowmill.tables.schema import Schema
 
 NOW = 1_700_000_000.0
 TODAY = "2023-11-14"

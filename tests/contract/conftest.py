@@ -5,8 +5,8 @@ from typing import Protocol
 
 import pytest
 
-from rowmill.store.opening import open_store
-from rowmill.store.store import Store
+from rowmill.ledger.opening import open_store
+from rowmill.ledger.store import Store
 
 from .bench import Bench
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from rowmill.model.ledger import Claim, Task
-from rowmill.model.retry import LAST_CRASH
-from rowmill.model.status import RowStatus
+from rowmill.core.commit import Claim, Task
+from rowmill.core.retry import LAST_CRASH
+from rowmill.core.status import RowStatus
 
 UNTOUCHED, WAITING, IN_FLIGHT = "untouched", "waiting", "in flight"
 Outcome = tuple[RowStatus, str | None, str | None]

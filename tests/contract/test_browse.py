@@ -1,7 +1,7 @@
 import pytest
 
-from rowmill.model.errors import NotFound, UsageError
-from rowmill.model.status import JobStatus, JobType, RowStatus
+from rowmill.core.errors import NotFound, UsageError
+from rowmill.core.status import JobStatus, JobType, RowStatus
 
 from .bench import NOW, Bench
 

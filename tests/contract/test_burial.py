@@ -4,9 +4,9 @@ from contextlib import suppress
 
 import pytest
 
-from rowmill.model.errors import IllegalTransition
-from rowmill.model.ledger import Claim
-from rowmill.model.status import JobStatus, RowStatus, Verb
+from rowmill.core.commit import Claim
+from rowmill.core.errors import IllegalTransition
+from rowmill.core.status import JobStatus, RowStatus, Verb
 
 from .bench import NOW, Bench
 

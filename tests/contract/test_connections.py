@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from rowmill.model.errors import Busy
-from rowmill.model.job import JobDraft, Settings, Step
-from rowmill.model.status import JobType, Verb
-from rowmill.store.connections import Connection
-from rowmill.store.store import Store
+from rowmill.connections.store import Connection, Connections
+from rowmill.core.errors import Busy
+from rowmill.core.job import JobDraft, Settings, Step
+from rowmill.core.status import JobType, Verb
+from rowmill.ledger.store import Store
 
 from .bench import NOW, Bench
 
@@ -28,37 +28,37 @@ def job_over(bench: Bench, connection: str) -> int:
 
 
 def test_a_connection_is_there_under_its_name_in_every_process(store: Store, other: Store) -> None:
-    assert store.connections.add(ACME)
-    assert other.connections.named("acme") == ACME
-    assert other.connections.named("Acme") is None
+    assert Connections(store.database).add(ACME)
+    assert Connections(other.database).named("acme") == ACME
+    assert Connections(other.database).named("Acme") is None
     assert "sealed" not in repr(ACME)
 
 
 def test_a_name_is_given_once(store: Store, other: Store) -> None:
-    store.connections.add(ACME)
-    assert not other.connections.add(replace(ACME, id="conn_2", rpm=5))
-    assert store.connections.named("acme") == ACME
+    Connections(store.database).add(ACME)
+    assert not Connections(other.database).add(replace(ACME, id="conn_2", rpm=5))
+    assert Connections(store.database).named("acme") == ACME
 
 
 def test_connections_come_page_by_page_by_name(store: Store) -> None:
     for name in ("c", "a", "b"):
-        store.connections.add(replace(ACME, id=f"conn_{name}", name=name))
-    first = store.connections.page(limit=2)
-    assert [each.name for each in first + store.connections.page(first[-1].name)] == ["a", "b", "c"]
+        Connections(store.database).add(replace(ACME, id=f"conn_{name}", name=name))
+    first = Connections(store.database).page(limit=2)
+    assert [each.name for each in first + Connections(store.database).page(first[-1].name)] == ["a", "b", "c"]
 
 
 def test_a_change_is_made_only_to_the_revision_that_was_seen(store: Store, other: Store) -> None:
-    store.connections.add(ACME)
-    assert store.connections.change("acme", {"rpm": None, "secret": "another"}, 1)
-    assert not other.connections.change("acme", {"base_url": "http://b/v1"}, 1)
-    assert other.connections.named("acme") == replace(ACME, rpm=None, secret="another", revision=2)
-    assert not other.connections.remove("acme", 1)
-    assert other.connections.remove("acme", 2)
-    assert store.connections.named("acme") is None
+    Connections(store.database).add(ACME)
+    assert Connections(store.database).change("acme", {"rpm": None, "secret": "another"}, 1)
+    assert not Connections(other.database).change("acme", {"base_url": "http://b/v1"}, 1)
+    assert Connections(other.database).named("acme") == replace(ACME, rpm=None, secret="another", revision=2)
+    assert not Connections(other.database).remove("acme", 1)
+    assert Connections(other.database).remove("acme", 2)
+    assert Connections(store.database).named("acme") is None
 
 
 def test_one_that_a_job_uses_which_may_go_on_is_kept(bench: Bench) -> None:
-    connections = bench.store.connections
+    connections = Connections(bench.store.database)
     connections.add(ACME)
     connections.add(replace(ACME, id="conn_2", name="ACME"))
     job = job_over(bench, "acme")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rowmill.store.store import Store
+from rowmill.ledger.store import Store
 
 INTO = "INSERT INTO limits (key, requests_at, tokens_at, gate_until)"
 READ = "SELECT key, requests_at FROM limits ORDER BY requests_at"

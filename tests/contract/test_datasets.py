@@ -1,7 +1,7 @@
 import pytest
 
-from rowmill.model.errors import UsageError
-from rowmill.store.store import Store
+from rowmill.core.errors import UsageError
+from rowmill.ledger.store import Store
 
 from .bench import NOW, Bench
 

@@ -2,9 +2,11 @@
 
 import pytest
 
-from rowmill.model.errors import NotFound
-from rowmill.model.webhook import Again, Delivery, DeliveryAttempt, DeliveryStatus, Ruling
-from rowmill.store.store import Store
+from rowmill.core.errors import NotFound
+from rowmill.ledger.store import Store
+from rowmill.webhooks.deliveries import Deliveries
+from rowmill.webhooks.delivery import Again, Delivery, DeliveryAttempt, DeliveryStatus, Ruling
+from rowmill.webhooks.store import Webhooks
 
 from .bench import NOW, Bench
 
@@ -17,41 +19,41 @@ GONE = DeliveryAttempt(NOW, 0.25, 410, "The receiver answered 410.")
 
 @pytest.fixture(autouse=True)
 def webhook(store: Store) -> str:
-    return store.webhooks.create("whk_1", URL, [], "sealed", NOW).id
+    return Webhooks(store.database).create("whk_1", URL, [], "sealed", NOW).id
 
 
 def _make(store: Store, *ids: str, webhook: str = "whk_1", at: float = NOW) -> None:
     for id_ in ids:
-        store.deliveries.add(id_, webhook, "webhook.test", "{}", at)
+        Deliveries(store.database).add(id_, webhook, "webhook.test", "{}", at)
 
 
 def _due(store: Store, at: float = NOW, limit: int = 10, **more: object) -> list[str]:
     sender = store.appear()
-    found = store.deliveries.due(sender, at, limit, LEASE, **more)  # type: ignore[arg-type]
+    found = Deliveries(store.database).due(sender, at, limit, LEASE, **more)  # type: ignore[arg-type]
     return [delivery.id for delivery, _ in found]
 
 
 def _claim(store: Store, at: float = NOW, sender: str = "") -> Delivery:
-    ((delivery, webhook),) = store.deliveries.due(sender or store.appear(), at, 1, LEASE)
-    assert webhook == store.webhooks.get(delivery.webhook)
+    ((delivery, webhook),) = Deliveries(store.database).due(sender or store.appear(), at, 1, LEASE)
+    assert webhook == Webhooks(store.database).get(delivery.webhook)
     return delivery
 
 
 def _record(
     store: Store, delivery: Delivery, attempt: DeliveryAttempt, ruling: Ruling = DeliveryStatus.FAILED, at: float = NOW
 ) -> Delivery:
-    store.deliveries.record(delivery, URL, attempt, ruling, at)
-    return store.deliveries.get(delivery.webhook, delivery.id)
+    Deliveries(store.database).record(delivery, URL, attempt, ruling, at)
+    return Deliveries(store.database).get(delivery.webhook, delivery.id)
 
 
 def test_events_become_deliveries_of_the_types_that_a_webhook_wants(bench: Bench) -> None:
     store = bench.store
-    store.webhooks.create("whk_2", URL, ["job.cancelled", "job.created"], "sealed", NOW)
+    Webhooks(store.database).create("whk_2", URL, ["job.cancelled", "job.created"], "sealed", NOW)
     job = bench.completed()
     store.control.delete(job, NOW)
     store.control.cancel(bench.job(), NOW)
-    assert not store.deliveries.enqueue(lambda event: f"{event.type} {event.job}", NOW + 1)
-    all_, some = (list(reversed(store.deliveries.page(id_))) for id_ in ("whk_1", "whk_2"))
+    assert not Deliveries(store.database).enqueue(lambda event: f"{event.type} {event.job}", NOW + 1)
+    all_, some = (list(reversed(Deliveries(store.database).page(id_))) for id_ in ("whk_1", "whk_2"))
     assert [each.event for each in all_] == [event.seq for event in store.events.after(0, 100)]
     assert [each.type for each in some] == ["job.created", "job.created", "job.cancelled"]
     assert [each.payload for each in some] == [
@@ -65,10 +67,10 @@ def test_many_events_are_taken_some_at_a_time(bench: Bench) -> None:
     jobs = 60
     for _ in range(jobs):
         bench.control.cancel(bench.job(1), NOW)
-    assert bench.store.deliveries.enqueue(lambda event: "", NOW)
-    while bench.store.deliveries.enqueue(lambda event: "", NOW):
+    assert Deliveries(bench.store.database).enqueue(lambda event: "", NOW)
+    while Deliveries(bench.store.database).enqueue(lambda event: "", NOW):
         pass
-    assert len(bench.store.deliveries.page("whk_1", limit=1000)) == 2 * jobs
+    assert len(Deliveries(bench.store.database).page("whk_1", limit=1000)) == 2 * jobs
 
 
 def test_what_one_process_has_claimed_no_other_gets_before_the_lease_is_over(store: Store, other: Store) -> None:
@@ -87,15 +89,15 @@ def test_what_a_dead_sender_was_sending_is_due_at_once_and_its_broken_try_noted_
     for sender in (dead, living):
         _claim(store, sender=sender)
     other.database.vanish(dead)
-    store.deliveries.free(NOW + 2)
-    freed, going, waiting = (store.deliveries.get("whk_1", id_) for id_ in ("msg_1", "msg_2", "msg_3"))
+    Deliveries(store.database).free(NOW + 2)
+    freed, going, waiting = (Deliveries(store.database).get("whk_1", id_) for id_ in ("msg_1", "msg_2", "msg_3"))
     assert (freed.status, freed.tries, freed.due_at) == (DeliveryStatus.PENDING, 0, NOW + 2)
     broken = DeliveryAttempt(NOW, 0.0, None, "The server ended before it had an answer.", number=1)
-    assert store.deliveries.attempts(freed.pk) == [broken]
+    assert Deliveries(store.database).attempts(freed.pk) == [broken]
     assert going.due_at == NOW + LEASE
-    assert store.deliveries.attempts(going.pk) == store.deliveries.attempts(waiting.pk) == []
-    store.deliveries.free(NOW + 3)
-    assert store.deliveries.attempts(freed.pk) == [broken]
+    assert Deliveries(store.database).attempts(going.pk) == Deliveries(store.database).attempts(waiting.pk) == []
+    Deliveries(store.database).free(NOW + 3)
+    assert Deliveries(store.database).attempts(freed.pk) == [broken]
     assert set(_due(store, NOW + 2)) == {"msg_1", "msg_3"}
 
 
@@ -110,13 +112,13 @@ def test_what_a_sender_is_done_with_is_not_broken_off_when_it_dies(store: Store,
         case "put off":
             _record(store, claimed, REFUSED, Again(300.0))
         case "given up":
-            store.webhooks.update("whk_1", URL, [], 1, active=False)
+            Webhooks(store.database).update("whk_1", URL, [], 1, active=False)
         case _:
-            store.deliveries.redeliver("whk_1", "msg_1", NOW)
-    before = store.deliveries.get("whk_1", "msg_1"), store.deliveries.attempts(claimed.pk)
+            Deliveries(store.database).redeliver("whk_1", "msg_1", NOW)
+    before = Deliveries(store.database).get("whk_1", "msg_1"), Deliveries(store.database).attempts(claimed.pk)
     store.database.vanish(sender)
-    store.deliveries.free(NOW + 2)
-    assert (store.deliveries.get("whk_1", "msg_1"), store.deliveries.attempts(claimed.pk)) == before
+    Deliveries(store.database).free(NOW + 2)
+    assert (Deliveries(store.database).get("whk_1", "msg_1"), Deliveries(store.database).attempts(claimed.pk)) == before
 
 
 def test_nothing_is_claimed_before_it_is_due(store: Store) -> None:
@@ -127,7 +129,7 @@ def test_nothing_is_claimed_before_it_is_due(store: Store) -> None:
 
 def test_a_webhook_with_a_backlog_leaves_room_for_the_others(store: Store) -> None:
     for id_ in ("whk_2", "whk_3"):
-        store.webhooks.create(id_, URL, [], "sealed", NOW)
+        Webhooks(store.database).create(id_, URL, [], "sealed", NOW)
     _make(store, *(f"msg_{n}" for n in range(9)), at=NOW - 100)
     _make(store, "msg_b", webhook="whk_2", at=NOW - 50)
     _make(store, "msg_c", webhook="whk_3")
@@ -141,7 +143,7 @@ def test_what_is_taken_is_delivered_and_done(store: Store) -> None:
     _make(store, "msg_1")
     done = _record(store, _claim(store), TAKEN, DeliveryStatus.DELIVERED)
     assert (done.status, done.tries, done.due_at) == (DeliveryStatus.DELIVERED, 1, None)
-    assert store.deliveries.attempts(done.pk) == [DeliveryAttempt(NOW, 0.25, 204, None, number=1)]
+    assert Deliveries(store.database).attempts(done.pk) == [DeliveryAttempt(NOW, 0.25, 204, None, number=1)]
     assert _due(store, NOW + 1e6) == []
 
 
@@ -152,7 +154,7 @@ def test_what_is_not_taken_is_due_again_after_its_delay(store: Store) -> None:
     assert _due(store, NOW + 300) == []
     ended = _record(store, _claim(store, NOW + 301), REFUSED)
     assert (ended.status, ended.tries, ended.due_at) == (DeliveryStatus.FAILED, 2, None)
-    assert [attempt.number for attempt in store.deliveries.attempts(ended.pk)] == [2, 1]
+    assert [attempt.number for attempt in Deliveries(store.database).attempts(ended.pk)] == [2, 1]
 
 
 def test_who_comes_back_after_the_lease_does_not_undo_what_was_done_meanwhile(store: Store, other: Store) -> None:
@@ -163,7 +165,7 @@ def test_who_comes_back_after_the_lease_does_not_undo_what_was_done_meanwhile(st
     assert _record(other, taken, TAKEN, DeliveryStatus.DELIVERED).status is DeliveryStatus.DELIVERED
     ended = _record(store, late, REFUSED)
     assert (ended.status, ended.due_at) == (DeliveryStatus.DELIVERED, None)
-    assert len(store.deliveries.attempts(ended.pk)) == 3
+    assert len(Deliveries(store.database).attempts(ended.pk)) == 3
 
 
 def test_a_late_success_counts(store: Store, other: Store) -> None:
@@ -177,32 +179,35 @@ def test_a_receiver_that_is_gone_is_told_nothing_any_more(store: Store) -> None:
     _make(store, "msg_1", "msg_2")
     claimed = _claim(store)
     assert _record(store, claimed, GONE).status is DeliveryStatus.FAILED
-    assert not store.webhooks.get("whk_1").active
-    assert {each.status for each in store.deliveries.page("whk_1")} == {DeliveryStatus.FAILED}
+    assert not Webhooks(store.database).get("whk_1").active
+    assert {each.status for each in Deliveries(store.database).page("whk_1")} == {DeliveryStatus.FAILED}
     assert _due(store, NOW + 1e6) == []
 
 
 def test_a_receiver_that_has_moved_meanwhile_is_not_gone(store: Store) -> None:
     _make(store, "msg_1")
     claimed = _claim(store)
-    store.webhooks.update("whk_1", "https://example.com/new", [], 1, active=True)
+    Webhooks(store.database).update("whk_1", "https://example.com/new", [], 1, active=True)
     _record(store, claimed, GONE)
-    assert store.webhooks.get("whk_1").active
+    assert Webhooks(store.database).get("whk_1").active
 
 
 def test_a_delivery_is_sent_again_on_request_under_the_same_id(store: Store) -> None:
     _make(store, "msg_1")
     _record(store, _claim(store), REFUSED)
-    again = store.deliveries.redeliver("whk_1", "msg_1", NOW + 9)
+    again = Deliveries(store.database).redeliver("whk_1", "msg_1", NOW + 9)
     assert (again.id, again.status, again.tries) == ("msg_1", DeliveryStatus.PENDING, 0)
     done = _record(store, _claim(store, NOW + 9), TAKEN, DeliveryStatus.DELIVERED)
-    assert [attempt.number for attempt in store.deliveries.attempts(done.pk)] == [2, 1]
+    assert [attempt.number for attempt in Deliveries(store.database).attempts(done.pk)] == [2, 1]
 
 
 def test_a_delivery_is_found_at_its_own_webhook_only(store: Store) -> None:
-    store.webhooks.create("whk_2", URL, [], "sealed", NOW)
+    Webhooks(store.database).create("whk_2", URL, [], "sealed", NOW)
     _make(store, "msg_1")
-    for find in (store.deliveries.get, lambda webhook, id_: store.deliveries.redeliver(webhook, id_, NOW)):
+    for find in (
+        Deliveries(store.database).get,
+        lambda webhook, id_: Deliveries(store.database).redeliver(webhook, id_, NOW),
+    ):
         with pytest.raises(NotFound):
             find("whk_2", "msg_1")
     with pytest.raises(NotFound):
@@ -215,12 +220,12 @@ def test_pages_go_through_all_deliveries_and_attempts(store: Store) -> None:
     for _ in range(5):
         _record(store, claimed, REFUSED)
     found, before = [], 1 << 62
-    while page := store.deliveries.page("whk_1", before=before, limit=3):
+    while page := Deliveries(store.database).page("whk_1", before=before, limit=3):
         found += [delivery.id for delivery in page]
         before = page[-1].pk
     assert found == [f"msg_{n}" for n in reversed(range(7))]
-    assert [each.id for each in store.deliveries.page("whk_1", DeliveryStatus.FAILED)] == ["msg_0"]
-    assert [each.number for each in store.deliveries.attempts(claimed.pk, before=4, limit=2)] == [3, 2]
+    assert [each.id for each in Deliveries(store.database).page("whk_1", DeliveryStatus.FAILED)] == ["msg_0"]
+    assert [each.number for each in Deliveries(store.database).attempts(claimed.pk, before=4, limit=2)] == [3, 2]
 
 
 def test_forgetting_takes_what_has_ended_and_is_old_and_leaves_the_rest(bench: Bench) -> None:
@@ -231,21 +236,21 @@ def test_forgetting_takes_what_has_ended_and_is_old_and_leaves_the_rest(bench: B
     for _ in range(2):
         _record(store, _claim(store), TAKEN, DeliveryStatus.DELIVERED)
     _make(store, "msg_4", at=NOW - 100)
-    store.deliveries.forget(NOW - 50)
-    assert [each.id for each in store.deliveries.page("whk_1")] == ["msg_4", "msg_3"]
+    Deliveries(store.database).forget(NOW - 50)
+    assert [each.id for each in Deliveries(store.database).page("whk_1")] == ["msg_4", "msg_3"]
     assert bench.count("delivery_attempts") == 1
 
 
 def test_forgetting_takes_all_of_deleted_webhooks(bench: Bench) -> None:
     store = bench.store
-    store.webhooks.create("whk_2", URL, [], "sealed", NOW)
+    Webhooks(store.database).create("whk_2", URL, [], "sealed", NOW)
     _make(store, "msg_1", "msg_2")
     _make(store, "msg_3", webhook="whk_2")
     _record(store, _claim(store), REFUSED, Again(5.0))
     claimed = _claim(store)
-    assert store.webhooks.delete("whk_1")
+    assert Webhooks(store.database).delete("whk_1")
     assert _due(store, NOW + 1e6) == ["msg_3"]
-    store.deliveries.forget(0.0)
+    Deliveries(store.database).forget(0.0)
     assert (bench.count("deliveries"), bench.count("delivery_attempts")) == (1, 0)
-    store.deliveries.record(claimed, URL, TAKEN, DeliveryStatus.DELIVERED, NOW)
+    Deliveries(store.database).record(claimed, URL, TAKEN, DeliveryStatus.DELIVERED, NOW)
     assert bench.count("delivery_attempts") == 0

@@ -5,10 +5,11 @@ from itertools import count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rowmill.model.webhook import EVENT_TYPES, Webhook
-from rowmill.store.deliveries import _EVENTS_AT_ONCE
-from rowmill.store.events import Event
-from rowmill.store.store import Store
+from rowmill.ledger.events import Event
+from rowmill.ledger.store import Store
+from rowmill.webhooks.deliveries import _EVENTS_AT_ONCE, Deliveries
+from rowmill.webhooks.delivery import EVENT_TYPES, Webhook
+from rowmill.webhooks.store import Webhooks
 
 from .bench import NOW
 
@@ -40,7 +41,7 @@ class World:
             getattr(self, f"_{verb}")(what, turn)
 
     def settle(self) -> None:
-        while self._stores[0].deliveries.enqueue(lambda event: "", NOW):
+        while Deliveries(self._stores[0].database).enqueue(lambda event: "", NOW):
             pass
 
     def _happen(self, types: list[str], turn: int) -> None:
@@ -56,7 +57,7 @@ class World:
                         self.wanted[webhook.id].append(seq)
 
     def _create(self, events: list[str], turn: int) -> None:
-        webhook = self._stores[turn % 2].webhooks.create(next(ids), "http://a", events, "sealed", NOW)
+        webhook = Webhooks(self._stores[turn % 2].database).create(next(ids), "http://a", events, "sealed", NOW)
         self._webhooks.append(webhook)
         self.wanted[webhook.id] = []
 
@@ -67,7 +68,7 @@ class World:
         store, place = self._stores[turn % 2], which % len(self._webhooks)
         webhook = self._webhooks[place]
         self.wanted[webhook.id] = _told(store, webhook.id)
-        changed = store.webhooks.update(
+        changed = Webhooks(store.database).update(
             webhook.id, webhook.url, webhook.events, webhook.revision, active=not webhook.active
         )
         assert changed
@@ -79,14 +80,14 @@ class World:
         def payload(event: Event) -> str:
             for inner in pending:
                 self.take(inner, turn + 1)
-                self._stores[(turn + 1) % 2].deliveries.enqueue(lambda event: "", NOW)
+                Deliveries(self._stores[(turn + 1) % 2].database).enqueue(lambda event: "", NOW)
             return ""
 
-        self._stores[turn % 2].deliveries.enqueue(payload, NOW)
+        Deliveries(self._stores[turn % 2].database).enqueue(payload, NOW)
 
 
 def _told(store: Store, webhook: str) -> list[int]:
-    return sorted(delivery.event for delivery in store.deliveries.page(webhook, limit=100_000))
+    return sorted(delivery.event for delivery in Deliveries(store.database).page(webhook, limit=100_000))
 
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,6 +1,6 @@
 """From which number a listener can go on, and how it notices that there is something new."""
 
-from rowmill.store.store import Store
+from rowmill.ledger.store import Store
 
 from .bench import NOW, Bench
 

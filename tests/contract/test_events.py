@@ -1,9 +1,9 @@
 import pytest
 
-from rowmill.model.errors import Busy, IllegalTransition
-from rowmill.model.status import JobStatus, JobType, PauseReason, Verb
-from rowmill.store.events import Event
-from rowmill.store.store import Store
+from rowmill.core.errors import Busy, IllegalTransition
+from rowmill.core.status import JobStatus, JobType, PauseReason, Verb
+from rowmill.ledger.events import Event
+from rowmill.ledger.store import Store
 
 from .bench import NOW, Bench
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from rowmill.model.errors import UsageError
-from rowmill.model.ledger import Claim
-from rowmill.model.status import RowStatus, Verb
-from rowmill.model.transfer import Extract, Position
+from rowmill.core.commit import Claim
+from rowmill.core.errors import UsageError
+from rowmill.core.status import RowStatus, Verb
+from rowmill.core.transfer import Extract, Position
 
 from .bench import NOW, Bench
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from rowmill.model.errors import Busy, Fenced
-from rowmill.model.ledger import Batch, Chunk, Claim, Due, Postponed, Start, Task
-from rowmill.model.status import Verb
-from rowmill.store.ledger import Ledger
-from rowmill.store.store import Store
+from rowmill.core.commit import Batch, Chunk, Claim, Due, Postponed, Start, Task
+from rowmill.core.errors import Busy, Fenced
+from rowmill.core.status import Verb
+from rowmill.ledger.ledger import Ledger
+from rowmill.ledger.store import Store
 
 from .bench import NOW, Bench, attempt, settled
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from rowmill.model.errors import Busy, UsageError
-from rowmill.model.job import JobError
-from rowmill.model.ledger import Claim
-from rowmill.model.status import JobStatus, RowStatus, Verb
-from rowmill.model.transfer import Changes
-from rowmill.store.store import Store
+from rowmill.core.commit import Claim
+from rowmill.core.errors import Busy, UsageError
+from rowmill.core.job import JobError
+from rowmill.core.status import JobStatus, RowStatus, Verb
+from rowmill.core.transfer import Changes
+from rowmill.ledger.store import Store
 
 from .bench import NOW, Bench
 

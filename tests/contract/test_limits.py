@@ -5,8 +5,8 @@ from itertools import accumulate, count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rowmill.store.limits import HORIZON, Meter
-from rowmill.store.store import Store
+from rowmill.ledger.limits import HORIZON, Meter
+from rowmill.ledger.store import Store
 
 from .bench import NOW
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from rowmill.model.job import Job, Version
-from rowmill.model.status import RowStatus, Verb
-from rowmill.model.transfer import Changes
+from rowmill.core.job import Job
+from rowmill.core.status import RowStatus, Verb
+from rowmill.core.transfer import Changes
+from rowmill.tables.dataset import Version
 
 from .bench import NOW, Bench, Line
 

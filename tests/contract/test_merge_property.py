@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rowmill.model.ledger import Claim
-from rowmill.model.status import RowStatus, Verb
-from rowmill.model.transfer import Changes
+from rowmill.core.commit import Claim
+from rowmill.core.status import RowStatus, Verb
+from rowmill.core.transfer import Changes
 
 from .bench import NOW, Bench, Line
 from .merge_model import CREATED, REFUSED, SUPERSEDED, UNCHANGED, UPDATED, DatasetModel, ImportModel, Values, trimmed

@@ -1,7 +1,7 @@
 """Outcomes are only ever added, so that a reader can pin how a job stood."""
 
-from rowmill.model.ledger import Batch
-from rowmill.model.status import RowStatus, Verb
+from rowmill.core.commit import Batch
+from rowmill.core.status import RowStatus, Verb
 
 from .bench import NOW, Bench, settled
 

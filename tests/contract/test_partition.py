@@ -15,11 +15,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from rowmill.model.errors import Busy, Fenced, IllegalTransition, UsageError
-from rowmill.model.job import Attempt, JobError
-from rowmill.model.ledger import Batch, Chunk, Due, Postponed, Settled, Start, Task
-from rowmill.model.status import JobStatus, PauseReason, RowStatus, Verb
-from rowmill.model.usage import Used
+from rowmill.core.commit import Batch, Chunk, Due, Postponed, Settled, Start, Task
+from rowmill.core.errors import Busy, Fenced, IllegalTransition, UsageError
+from rowmill.core.job import Attempt, JobError
+from rowmill.core.status import JobStatus, PauseReason, RowStatus, Verb
+from rowmill.core.usage import Used
 
 from .bench import NOW, TODAY, Bench
 from .ledger_model import IN_FLIGHT, UNTOUCHED, WAITING, JobModel, Outcome, RowModel

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from rowmill.model.errors import Busy, UsageError
-from rowmill.model.ledger import Batch, Settled
-from rowmill.model.status import RowStatus, Verb
-from rowmill.store import purge
-from rowmill.store.store import Store
+from rowmill.core.commit import Batch, Settled
+from rowmill.core.errors import Busy, UsageError
+from rowmill.core.status import RowStatus, Verb
+from rowmill.ledger import purge
+from rowmill.ledger.store import Store
 
 from .bench import JOB_TABLES, NOW, Bench, attempt
 

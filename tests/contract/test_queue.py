@@ -2,10 +2,10 @@
 
 import pytest
 
-from rowmill.model.errors import NotFound
-from rowmill.model.job import Job, JobError, Output
-from rowmill.model.status import JobStatus, JobType, Verb
-from rowmill.store.store import Store
+from rowmill.core.errors import NotFound
+from rowmill.core.job import Job, JobError, Output
+from rowmill.core.status import JobStatus, JobType, Verb
+from rowmill.ledger.store import Store
 
 from .bench import NOW, Bench
 

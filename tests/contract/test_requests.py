@@ -1,5 +1,5 @@
-from rowmill.store.requests import KeptRequest
-from rowmill.store.store import Store
+from rowmill.ledger.requests import KeptRequest
+from rowmill.ledger.store import Store
 
 from .bench import NOW
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from rowmill.model.errors import UsageError
-from rowmill.model.job import Result
-from rowmill.model.ledger import Batch, Settled
-from rowmill.model.status import RowStatus, Verb
+from rowmill.core.commit import Batch, Settled
+from rowmill.core.errors import UsageError
+from rowmill.core.status import RowStatus, Verb
+from rowmill.tables.dataset import Result
 
 from .bench import NOW, Bench, attempt
 

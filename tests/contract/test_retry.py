@@ -2,9 +2,9 @@
 
 import pytest
 
-from rowmill.model.errors import UsageError
-from rowmill.model.ledger import Claim
-from rowmill.model.status import JobStatus, Verb
+from rowmill.core.commit import Claim
+from rowmill.core.errors import UsageError
+from rowmill.core.status import JobStatus, Verb
 
 from .bench import NOW, Bench
 

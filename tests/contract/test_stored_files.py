@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import pytest
 
-from rowmill.model.errors import Busy, NotFound
-from rowmill.model.job import JobDraft, Output, Settings
-from rowmill.model.schema import Schema
-from rowmill.model.status import JobStatus, JobType, Verb
-from rowmill.model.transfer import Extract, Source
-from rowmill.store.files import StoredFile
-from rowmill.store.store import Store
+from rowmill.core.errors import Busy, NotFound
+from rowmill.core.job import JobDraft, Output, Settings
+from rowmill.core.status import JobStatus, JobType, Verb
+from rowmill.core.transfer import Extract, Source
+from rowmill.ledger.files import StoredFile
+from rowmill.ledger.store import Store
+from rowmill.tables.schema import Schema
 
 FILE = StoredFile("file_a", "reviews.csv", 3, "abc", 100.0)
 DRAFT = JobDraft(JobType.IMPORT, "reviews", 0, [], [], Settings(), "identity")

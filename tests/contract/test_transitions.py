@@ -5,10 +5,10 @@ from itertools import product
 
 import pytest
 
-from rowmill.model.errors import Busy, Fenced, IllegalTransition, RowmillError, UsageError
-from rowmill.model.job import JobError
-from rowmill.model.ledger import Claim
-from rowmill.model.status import TRANSITIONS, JobStatus, Verb
+from rowmill.core.commit import Claim
+from rowmill.core.errors import Busy, Fenced, IllegalTransition, RowmillError, UsageError
+from rowmill.core.job import JobError
+from rowmill.core.status import TRANSITIONS, JobStatus, Verb
 
 from .bench import NOW, Bench
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rowmill.model.errors import Fenced
-from rowmill.model.ledger import Batch, Claim, Due, Postponed, Settled, Start, Task
-from rowmill.model.status import PauseReason, RowStatus, Verb
-from rowmill.model.usage import Amount, UsageLimits, Used
-from rowmill.store.store import Store
-from rowmill.store.usage import day_of, days_of_month
+from rowmill.core.commit import Batch, Claim, Due, Postponed, Settled, Start, Task
+from rowmill.core.errors import Fenced
+from rowmill.core.status import PauseReason, RowStatus, Verb
+from rowmill.core.usage import Amount, UsageLimits, Used
+from rowmill.ledger.store import Store
+from rowmill.ledger.usage import day_of, days_of_month
 
 from .bench import NOW, TODAY, Bench, attempt, settled
 

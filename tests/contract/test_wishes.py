@@ -2,10 +2,10 @@
 
 import pytest
 
-from rowmill.model.errors import Busy, IllegalTransition
-from rowmill.model.job import JobError, Settings
-from rowmill.model.ledger import Claim
-from rowmill.model.status import JobStatus, PauseReason, Verb
+from rowmill.core.commit import Claim
+from rowmill.core.errors import Busy, IllegalTransition
+from rowmill.core.job import JobError, Settings
+from rowmill.core.status import JobStatus, PauseReason, Verb
 
 from .bench import NOW, Bench
 

@@ -12,22 +12,23 @@ from typing import Any
 import pytest
 
 from rowmill.api.app import create_app
-from rowmill.api.context import Context
 from rowmill.api.examples import ENRICHMENT, EXPORT, IMPORT
-from rowmill.api.hub import Hub
-from rowmill.api.metrics import Metrics
-from rowmill.api.models.connections import ConnectionOutput
-from rowmill.api.models.files import FileOutput
-from rowmill.api.models.jobs import JobOutput
-from rowmill.api.models.limits import LimitsOutput, UsageOutput
-from rowmill.api.models.system import WorkerOutput
-from rowmill.api.models.tokens import TokenWithSecret
-from rowmill.api.models.webhooks import DeliveryOutput, WebhookWithSecret
-from rowmill.api.problems import Problem
-from rowmill.model.access import Access
-from rowmill.service.connection_check import Verdict
-from rowmill.store.opening import open_store
+from rowmill.api.live.hub import Hub
+from rowmill.connections.check import Verdict
+from rowmill.connections.shapes import ConnectionOutput
+from rowmill.core.access import Access
+from rowmill.files.shapes import FileOutput
+from rowmill.http.context import Context
+from rowmill.http.metrics import Metrics
+from rowmill.http.problems import Problem
+from rowmill.ledger.opening import open_store
+from rowmill.shapes.jobs import JobOutput
+from rowmill.shapes.system import WorkerOutput
 from rowmill.testing import ModelServer
+from rowmill.tokens.service import TokenAuthenticator
+from rowmill.tokens.shapes import TokenWithSecret
+from rowmill.usage.shapes import LimitsOutput, UsageOutput
+from rowmill.webhooks.shapes import DeliveryOutput, WebhookWithSecret
 
 from .pages import REFERENCE, Block, blocks, codes, first_cells, steps
 from .reader import SERVER, Reader
@@ -64,7 +65,9 @@ EMBEDDED = '"model": "local/smollm2"'
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     store = open_store(tmp_path_factory.mktemp("described"))
-    described: dict[str, Any] = create_app(Context(store, "", Hub(store), Metrics(store))).openapi()
+    described: dict[str, Any] = create_app(
+        Context(store, "", TokenAuthenticator(store), Metrics(store)), Hub(store)
+    ).openapi()
     store.close()
     return described
 

@@ -13,7 +13,7 @@ from rowmill.client.client import Resources
 from rowmill.client.enrichment import Enrichment
 from rowmill.client.jobs import Job
 from rowmill.client.transport import Sync
-from rowmill.model.errors import RowmillError
+from rowmill.core.errors import RowmillError
 
 from .pages import REFERENCE, codes, first_cells, section
 

@@ -10,21 +10,22 @@ from typing import cast
 import click
 import pytest
 
-from rowmill.api.problems import STATUS_OF
-from rowmill.builtin.places.objects import ObjectPlace
+from rowmill.builtin.storage.objects import ObjectPlace
 from rowmill.cli.main import COMMANDS, rowmill
-from rowmill.model import where
-from rowmill.model.job import Dataset, Settings
-from rowmill.model.profile import Profiler
-from rowmill.model.schema import TYPES
-from rowmill.model.status import TRANSITIONS, JobStatus, PauseReason, RowStatus
-from rowmill.model.transfer import Changes
-from rowmill.model.where import Where
-from rowmill.service.datasets import Record
-from rowmill.service.plan import Plan
-from rowmill.service.retention import Pruned
-from rowmill.service.view import record_view
-from rowmill.store.store import Store
+from rowmill.core.job import Settings
+from rowmill.core.status import TRANSITIONS, JobStatus, PauseReason, RowStatus
+from rowmill.core.transfer import Changes
+from rowmill.http.problems import STATUS_OF
+from rowmill.jobs.datasets import Record
+from rowmill.jobs.plan import Plan
+from rowmill.jobs.retention import Pruned
+from rowmill.jobs.view import record_view
+from rowmill.ledger.store import Store
+from rowmill.tables import where
+from rowmill.tables.dataset import Dataset
+from rowmill.tables.profile import Profiler
+from rowmill.tables.schema import TYPES
+from rowmill.tables.where import Where
 
 from .pages import DOCS, REFERENCE, ROOT, blocks, codes, first_cells, section
 
@@ -253,12 +254,15 @@ def trees() -> Iterator[tuple[ast.Module, dict[str, int]]]:
     """Each module, and which argument of its calls is a code."""
     for path in SOURCES.rglob("*.py"):
         if "testing" not in path.parts:
-            yield ast.parse(path.read_text(encoding="utf-8")), _CODE_OF | (_CODE_OF_API if "api" in path.parts else {})
+            yield (
+                ast.parse(path.read_text(encoding="utf-8")),
+                _CODE_OF | (_CODE_OF_API if "rowmill.http.problems" in path.read_text(encoding="utf-8") else {}),
+            )
 
 
 def error_codes() -> set[str]:
     """The literal codes of outcomes and errors. A code with a number in it stands as ``http_4xx``."""
-    found = {"crashed_process"} if "'crashed_process'" in (SOURCES / "store" / "burial.py").read_text() else set()
+    found = {"crashed_process"} if "'crashed_process'" in (SOURCES / "ledger" / "recovery.py").read_text() else set()
     for tree, code_of in trees():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in code_of:
@@ -292,7 +296,7 @@ def assigned(node: ast.Assign) -> list[tuple[str, ast.expr]]:
 
 def view_fields(function: str) -> set[str]:
     """The keys of the object that a function of ``service/view.py`` makes."""
-    tree = ast.parse((SOURCES / "service" / "view.py").read_text(encoding="utf-8"))
+    tree = ast.parse((SOURCES / "jobs" / "view.py").read_text(encoding="utf-8"))
     body = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
     made = next(node for node in ast.walk(body) if isinstance(node, ast.Dict) and len(node.keys) > 3)
     set_later = (node for node in ast.walk(body) if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store))

@@ -8,16 +8,16 @@ from typing import get_args
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from rowmill.api.hub import EVERY, HEARTBEAT
-from rowmill.api.metrics import Metrics
-from rowmill.api.models.events import EventType, GoneJob
-from rowmill.model.webhook import EVENT_TYPES, LONGEST_WAIT, SCHEDULE
-from rowmill.service.chores import ANSWERS_KEPT_FOR, EVENTS_KEPT_FOR
-from rowmill.service.webhook_payload import FIELDS
-from rowmill.service.webhook_sender import TIMEOUT
-from rowmill.service.webhook_signature import headers, new_secret
-from rowmill.service.webhooks import OLD_SECRET_SECONDS
-from rowmill.store.opening import open_store
+from rowmill.api.live.hub import EVERY, HEARTBEAT
+from rowmill.http.metrics import Metrics
+from rowmill.ledger.opening import open_store
+from rowmill.shapes.events import EventType, GoneJob
+from rowmill.webhooks.delivery import EVENT_TYPES, LONGEST_WAIT, SCHEDULE
+from rowmill.webhooks.payload import FIELDS
+from rowmill.webhooks.sender import TIMEOUT
+from rowmill.webhooks.service import OLD_SECRET_SECONDS
+from rowmill.webhooks.signature import headers, new_secret
+from rowmill.worker.maintenance import ANSWERS_KEPT_FOR, EVENTS_KEPT_FOR
 
 from .pages import DOCS, REFERENCE, ROOT, blocks, codes, first_cells, section
 
@@ -126,7 +126,24 @@ def test_every_field_of_the_log_is_told() -> None:
 
 
 def _of_the_server() -> list[Path]:
-    return [path for layer in ("api", "service", "engine", "store") for path in (SOURCES / layer).rglob("*.py")]
+    return [
+        path
+        for layer in (
+            "api",
+            "connections",
+            "db",
+            "engine",
+            "files",
+            "http",
+            "jobs",
+            "ledger",
+            "tokens",
+            "usage",
+            "webhooks",
+            "worker",
+        )
+        for path in (SOURCES / layer).rglob("*.py")
+    ]
 
 
 def _logged(path: Path) -> list[str]:

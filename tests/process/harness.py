@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from rowmill.service.view import job_view
-from rowmill.store.opening import open_store
-from rowmill.store.store import Store
+from rowmill.jobs.view import job_view
+from rowmill.ledger.opening import open_store
+from rowmill.ledger.store import Store
 from rowmill.testing import ChatRequest, ModelServer, Reply
 
 PROGRAM = str(Path(sysconfig.get_path("scripts")) / "rowmill")

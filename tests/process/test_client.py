@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rowmill.client import Client, Job, JobStopped
-from rowmill.model.errors import RowmillError
+from rowmill.core.errors import RowmillError
 
 from .harness import DEADLINE, Process, Rowmill, wait_until
 

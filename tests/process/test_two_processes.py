@@ -6,7 +6,17 @@ import pytest
 
 from rowmill.testing import ChatRequest, ModelServer, Reply
 
-from .harness import Answers, Process, Rowmill, assert_done, number_of, prompt, run_words, wait_until, written
+from .harness import (
+    Answers,
+    Process,
+    Rowmill,
+    assert_done,
+    number_of,
+    prompt,
+    run_words,
+    wait_until,
+    written,
+)
 
 pytestmark = pytest.mark.xdist_group("process-two")
 

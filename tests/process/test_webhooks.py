@@ -10,10 +10,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from rowmill.model.webhook import DeliveryStatus
-from rowmill.service import webhooks
-from rowmill.store.opening import open_store
-from rowmill.store.store import Store
+from rowmill.ledger.opening import open_store
+from rowmill.ledger.store import Store
+from rowmill.webhooks import service as webhooks
+from rowmill.webhooks.deliveries import Deliveries
+from rowmill.webhooks.delivery import DeliveryStatus
+from rowmill.webhooks.store import Webhooks
 
 from .harness import Rowmill
 from .servers import Asked, web_server
@@ -24,8 +26,8 @@ _SENDER = """
 import asyncio, sys
 from pathlib import Path
 from rowmill.engine.runtime import RealRuntime
-from rowmill.service.webhook_sender import WebhookSender
-from rowmill.store.opening import open_store
+from rowmill.webhooks.sender import WebhookSender
+from rowmill.ledger.opening import open_store
 
 class Telling(RealRuntime):
     async def save(self, function, *args):
@@ -39,12 +41,12 @@ asyncio.run(WebhookSender(open_store(Path(sys.argv[1])), allow_private=True, run
 _ENQUEUER = """
 import sys, time
 from pathlib import Path
-from rowmill.store.opening import open_store
+from rowmill.ledger.opening import open_store
 
 store = open_store(Path(sys.argv[1]))
 print("ready", flush=True)
 while True:
-    store.deliveries.enqueue(lambda event: event.job, time.time())
+    Deliveries(store.database).enqueue(lambda event: event.job, time.time())
 """
 
 
@@ -87,16 +89,16 @@ def test_what_was_sent_but_not_recorded_is_sent_again_under_the_same_id(rowmill:
                 held.set()
                 process.kill()
                 process.wait()
-        waiting = store.deliveries.get("whk_1", "msg_1")
+        waiting = Deliveries(store.database).get("whk_1", "msg_1")
         assert (waiting.status, waiting.tries) == (DeliveryStatus.PENDING, 0)
         with _process(_SENDER, rowmill.home) as process:
             assert _hear(process) == "recorded"
         first, second = server.asked
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == "msg_1"
     assert first.body == second.body
-    done = store.deliveries.get("whk_1", "msg_1")
+    done = Deliveries(store.database).get("whk_1", "msg_1")
     assert done.status is DeliveryStatus.DELIVERED
-    errors = [attempt.error for attempt in store.deliveries.attempts(done.pk)]
+    errors = [attempt.error for attempt in Deliveries(store.database).attempts(done.pk)]
     assert errors == [None, "The server ended before it had an answer."]
 
 
@@ -105,7 +107,7 @@ def test_events_become_one_delivery_each_however_often_processes_are_killed(rowm
     print(f"the same moments again: ROWMILL_TEST_SEED={seed}")
     chance = random.Random(seed)
     for number in range(5):
-        store.webhooks.create(f"whk_{number}", "http://127.0.0.1:9", [], "sealed", float(number))
+        Webhooks(store.database).create(f"whk_{number}", "http://127.0.0.1:9", [], "sealed", float(number))
     for _ in range(5):
         with _process(_ENQUEUER, rowmill.home) as one, _process(_ENQUEUER, rowmill.home) as other:
             assert _hear(one) == _hear(other) == "ready"
@@ -114,11 +116,11 @@ def test_events_become_one_delivery_each_however_often_processes_are_killed(rowm
             chance.choice([one, other]).kill()
             for _ in range(chance.randint(5, 40)):
                 _happen(store)
-    while store.deliveries.enqueue(lambda event: event.job, 0.0):
+    while Deliveries(store.database).enqueue(lambda event: event.job, 0.0):
         pass
     events = [event.seq for event in store.events.after(0, 10_000)]
     for number in range(5):
-        page = store.deliveries.page(f"whk_{number}", limit=10_000)
+        page = Deliveries(store.database).page(f"whk_{number}", limit=10_000)
         assert sorted(delivery.event for delivery in page) == events
 
 

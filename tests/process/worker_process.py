@@ -5,9 +5,9 @@ import signal
 
 import uvloop
 
-from rowmill.service.logs import configure
-from rowmill.service.worker import Worker
-from rowmill.store.opening import open_store
+from rowmill.ledger.opening import open_store
+from rowmill.worker.logs import configure
+from rowmill.worker.worker import Worker
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from itertools import chain
 from typing import Any
 
-from rowmill.model.job import Job
-from rowmill.model.ledger import Batch, Claim, Pulse
-from rowmill.store.store import Store
+from rowmill.core.commit import Batch, Claim, Pulse
+from rowmill.core.job import Job
+from rowmill.ledger.store import Store
 
 
 class Broken(AssertionError):

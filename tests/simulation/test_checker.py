@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from rowmill.engine.feeder import Feeder
+from rowmill.core import retry
+from rowmill.core.commit import Batch
+from rowmill.db.database import Transaction
 from rowmill.engine.item import Item
-from rowmill.engine.runner import Runner
-from rowmill.engine.slots import Slots
-from rowmill.model import retry
-from rowmill.model.ledger import Batch
-from rowmill.store import burial
-from rowmill.store.database import Transaction
-from rowmill.store.ledger import Ledger
+from rowmill.engine.rows.feeder import Feeder
+from rowmill.engine.rows.runner import Runner
+from rowmill.engine.rows.slots import Slots
+from rowmill.ledger import recovery as burial
+from rowmill.ledger.ledger import Ledger
 
 from .checker import Broken
 from .world import World, world
@@ -62,27 +62,27 @@ def test_a_commit_that_forgets_its_outcomes(monkeypatch: pytest.MonkeyPatch, cau
 
 
 def test_a_commit_that_leaves_deferred_lines(monkeypatch: pytest.MonkeyPatch, caught: Callable[[], str]) -> None:
-    monkeypatch.setattr("rowmill.store.ledger._UNDEFER", "DELETE FROM deferred WHERE 0 AND job = ? AND number = ?")
+    monkeypatch.setattr("rowmill.ledger.ledger._UNDEFER", "DELETE FROM deferred WHERE 0 AND job = ? AND number = ?")
     assert "not partitioned" in caught()
 
 
 def test_counts_that_are_off_by_one(monkeypatch: pytest.MonkeyPatch, caught: Callable[[], str]) -> None:
     monkeypatch.setattr(
-        "rowmill.store.ledger._ACCOUNT",
+        "rowmill.ledger.ledger._ACCOUNT",
         Ledger._account.__globals__["_ACCOUNT"].replace("succeeded = succeeded + ?", "succeeded = succeeded + ? + 1"),
     )
     assert "counted" in caught()
 
 
 def test_a_commit_that_forgets_what_was_used(monkeypatch: pytest.MonkeyPatch, caught: Callable[[], str]) -> None:
-    monkeypatch.setattr("rowmill.store.ledger.note_usage", lambda *args: None)
+    monkeypatch.setattr("rowmill.ledger.ledger.note_usage", lambda *args: None)
     assert "usage says" in caught()
 
 
 def test_an_engine_that_starts_rows_beyond_the_limit(
     monkeypatch: pytest.MonkeyPatch, caught: Callable[[], str]
 ) -> None:
-    monkeypatch.setattr("rowmill.engine.allowance.Allowance.admits", lambda *args: True)
+    monkeypatch.setattr("rowmill.engine.rows.allowance.Allowance.admits", lambda *args: True)
     assert "rows are used where" in caught()
 
 
@@ -133,14 +133,14 @@ def test_refusals_that_cost_an_attempt(monkeypatch: pytest.MonkeyPatch, caught: 
             return retry.PutOff(ruling.delay, counts=True, code=ruling.code, message=ruling.message)
         return ruling
 
-    monkeypatch.setattr("rowmill.engine.settle.rule", strict)
+    monkeypatch.setattr("rowmill.engine.rows.settle.rule", strict)
     assert "attempts out of order" in caught()
 
 
 def test_attempts_without_end(monkeypatch: pytest.MonkeyPatch, caught: Callable[[], str]) -> None:
     rule = retry.rule
     monkeypatch.setattr(
-        "rowmill.engine.settle.rule", lambda outcome, attempt, most, chance: rule(outcome, 1, 2, chance)
+        "rowmill.engine.rows.settle.rule", lambda outcome, attempt, most, chance: rule(outcome, 1, 2, chance)
     )
     assert "attempts" in caught()
 

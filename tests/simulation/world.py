@@ -11,14 +11,14 @@ from random import Random
 from shutil import copytree
 from typing import Any, TypeVar, cast
 
-from rowmill.engine.supervisor import Engine
-from rowmill.model.budget import Price
-from rowmill.model.errors import RowmillError, StoreError
-from rowmill.model.job import Job, Settings
-from rowmill.model.outcome import Done, Failed, Outcome, RetryLater, StopJob, Usage
-from rowmill.model.status import JobStatus, PauseReason
-from rowmill.store.opening import open_store
-from rowmill.store.sqlite import SQLiteDatabase
+from rowmill.core.errors import RowmillError, StoreError
+from rowmill.core.job import Job, Settings
+from rowmill.core.money import Price
+from rowmill.core.outcome import Done, Failed, Outcome, RetryLater, StopJob, Usage
+from rowmill.core.status import JobStatus, PauseReason
+from rowmill.db.sqlite.database import SQLiteDatabase
+from rowmill.engine.engine import Engine
+from rowmill.ledger.opening import open_store
 from rowmill.testing.simulation import EPOCH, SimulatedRuntime, VirtualLoop, new_job
 
 from .checker import Broken, Checker

@@ -10,32 +10,33 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
-from rowmill.api import problems
-from rowmill.api.access import Doorkeeper
-from rowmill.api.context import Context
-from rowmill.api.head import Head
-from rowmill.api.metrics import Observer
-from rowmill.api.models.events import JobEvent
-from rowmill.api.query import check_query
-from rowmill.api.reception import Reception
-from rowmill.api.routes.webhooks import told
+from rowmill.api.live.hub import Hub
+from rowmill.http import problems
+from rowmill.http.access import Doorkeeper
+from rowmill.http.context import Context
+from rowmill.http.head import Head
+from rowmill.http.metrics import Observer
+from rowmill.http.query import check_query
+from rowmill.http.reception import Reception
+from rowmill.shapes.events import JobEvent
+from rowmill.webhooks.routes import told
 
 _LARGEST = 1 << 20
 """Bytes of a request, where the route itself says nothing else."""
 
 _ROUTES = (
-    "connections",
-    "datasets",
-    "events",
-    "files",
-    "jobs",
-    "limits",
-    "results",
-    "rows",
-    "system",
-    "tokens",
-    "usage",
-    "webhooks",
+    "rowmill.connections.routes",
+    "rowmill.api.routes.datasets",
+    "rowmill.api.routes.events",
+    "rowmill.files.routes",
+    "rowmill.api.routes.jobs",
+    "rowmill.usage.limit_routes",
+    "rowmill.api.routes.results",
+    "rowmill.api.routes.rows",
+    "rowmill.api.routes.system",
+    "rowmill.tokens.routes",
+    "rowmill.usage.routes",
+    "rowmill.webhooks.routes",
 )
 
 _DESCRIPTION = """
@@ -47,7 +48,7 @@ A POST that makes something takes an `Idempotency-Key`; what can be changed has 
 
 
 def create_app(
-    context: Context, *, hosts: frozenset[str] = frozenset(), origins: frozenset[str] = frozenset()
+    context: Context, hub: Hub, *, hosts: frozenset[str] = frozenset(), origins: frozenset[str] = frozenset()
 ) -> FastAPI:
     """The application. ``hosts`` are names under which it is reached besides its addresses, ``origins`` those whose
     pages may call it from a browser (CORS)."""
@@ -62,10 +63,11 @@ def create_app(
         webhooks=told,
     )
     app.state.context = context
+    app.state.hub = hub
     problems.install(app)
     app.add_middleware(Reception)  # first, so that every other one has a part in what it answers
     for name in _ROUTES:
-        router = importlib.import_module(f"rowmill.api.routes.{name}").router
+        router = importlib.import_module(name).router
         # A limit of the app itself would be beyond the reach of `problems`.
         app.include_router(router, max_body_size=_LARGEST, dependencies=[Depends(check_query)])
     if origins:

@@ -1,8 +1,9 @@
 """What a request names. All raise ``NotFound`` where there is no such thing."""
 
-from rowmill.model.errors import NotFound
-from rowmill.model.job import Dataset, Job
-from rowmill.store.store import Store
+from rowmill.core.errors import NotFound
+from rowmill.core.job import Job
+from rowmill.ledger.store import Store
+from rowmill.tables.dataset import Dataset
 
 
 def the_dataset(store: Store, name: str) -> Dataset:

@@ -21,19 +21,20 @@ import uvloop
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rowmill.api.app import create_app
-from rowmill.api.context import Context
-from rowmill.api.hub import Hub
-from rowmill.api.metrics import Metrics
-from rowmill.api.policy import Policy, is_loopback
-from rowmill.api.problems import problem_response
+from rowmill.api.live.hub import Hub
 from rowmill.api.protocol import Protocol
-from rowmill.model.errors import UsageError
-from rowmill.service import files, tokens
-from rowmill.service.webhook_sender import WebhookSender
-from rowmill.service.worker_main import WorkerOptions
-from rowmill.service.worker_process import LAST, WorkerProcess
-from rowmill.store.opening import open_store
-from rowmill.store.store import Store
+from rowmill.core.errors import UsageError
+from rowmill.files import service as files
+from rowmill.http.context import Context
+from rowmill.http.metrics import Metrics
+from rowmill.http.policy import Policy, is_loopback
+from rowmill.http.problems import problem_response
+from rowmill.ledger.opening import open_store
+from rowmill.ledger.store import Store
+from rowmill.tokens import service as tokens
+from rowmill.webhooks.sender import WebhookSender
+from rowmill.worker.main import WorkerOptions
+from rowmill.worker.process import LAST, WorkerProcess
 
 _log = logging.getLogger("rowmill.serve")
 _DISCONNECT = 3
@@ -179,14 +180,14 @@ class _Serving:
         self._context = Context(
             store,
             store.appear(),
-            self._hub,
+            tokens.TokenAuthenticator(store),
             Metrics(store),
             options.policy,
             open=is_loopback(options.host),
             wake=self._wake,
             working=lambda: self._worker.at_work,
         )
-        self._app = create_app(self._context, hosts=options.hosts, origins=options.origins)
+        self._app = create_app(self._context, self._hub, hosts=options.hosts, origins=options.origins)
         config = uvicorn.Config(
             Ending(self._app),
             http=Protocol,

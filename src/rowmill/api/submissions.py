@@ -7,9 +7,20 @@ from decimal import Decimal
 
 import orjson
 
-from rowmill.api.context import Context
 from rowmill.api.lookup import the_dataset, the_job
-from rowmill.api.models.jobs import (
+from rowmill.api.transfers import submit_export, submit_import
+from rowmill.connections.service import qualified
+from rowmill.core.errors import StoreError, UsageError
+from rowmill.core.job import Job, Step
+from rowmill.core.money import Price, nano
+from rowmill.engine.engine import processor_of
+from rowmill.files.service import format_of, path_of, upload_of
+from rowmill.http.context import Context
+from rowmill.jobs.submit.enrichments import submit
+from rowmill.jobs.submit.request import RunRequest
+from rowmill.jobs.submit.steps import step_of
+from rowmill.ledger.store import Store
+from rowmill.shapes.jobs import (
     EnrichmentInput,
     ExportInput,
     HttpStep,
@@ -19,17 +30,6 @@ from rowmill.api.models.jobs import (
     PythonStep,
     StepInput,
 )
-from rowmill.api.transfers import submit_export, submit_import
-from rowmill.engine.supervisor import processor_of
-from rowmill.model.budget import Price, nano
-from rowmill.model.errors import StoreError, UsageError
-from rowmill.model.job import Job, Step
-from rowmill.service.connections import qualified
-from rowmill.service.files import format_of, path_of, upload_of
-from rowmill.service.request import RunRequest
-from rowmill.service.steps import step_of
-from rowmill.service.submit import submit
-from rowmill.store.store import Store
 
 _INPUTS = ("dataset", "file", "rows", "from_job")
 

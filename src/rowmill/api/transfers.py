@@ -4,18 +4,19 @@ import threading
 import time
 from dataclasses import replace
 
-from rowmill.api.context import Context
 from rowmill.api.lookup import the_dataset, the_job
-from rowmill.api.models.jobs import ExportInput, ImportInput
-from rowmill.api.problems import Refused
-from rowmill.model.errors import InputError, UsageError
-from rowmill.model.job import Dataset, Job
-from rowmill.model.schema import Field
-from rowmill.service import exports, imports
-from rowmill.service.exports import ExportRequest
-from rowmill.service.files import format_of, path_of, upload_of
-from rowmill.service.imports import ImportRequest
-from rowmill.store.store import Store
+from rowmill.core.errors import InputError, UsageError
+from rowmill.core.job import Job
+from rowmill.files.service import format_of, path_of, upload_of
+from rowmill.http.context import Context
+from rowmill.http.problems import Refused
+from rowmill.jobs.submit import exports, imports
+from rowmill.jobs.submit.exports import ExportRequest
+from rowmill.jobs.submit.imports import ImportRequest
+from rowmill.ledger.store import Store
+from rowmill.shapes.jobs import ExportInput, ImportInput
+from rowmill.tables.dataset import Dataset
+from rowmill.tables.schema import Field
 
 _LONGEST_FETCH = 60.0
 """Seconds in which what a URL holds has to be here: the request waits for it."""

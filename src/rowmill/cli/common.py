@@ -9,10 +9,10 @@ import click
 import orjson
 from rich.console import Console
 
-from rowmill.model.job import Job
-from rowmill.service.view import job_view
-from rowmill.store.opening import open_store
-from rowmill.store.store import Store
+from rowmill.core.job import Job
+from rowmill.jobs.view import job_view
+from rowmill.ledger.opening import open_store
+from rowmill.ledger.store import Store
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 job_argument = click.argument("job_name", metavar="JOB")

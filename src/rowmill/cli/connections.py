@@ -8,12 +8,12 @@ from rich.markup import escape
 
 from rowmill.cli.common import console, json_option, print_json, the_store
 from rowmill.cli.tables import table
-from rowmill.model.errors import UsageError
-from rowmill.service import connections as service
-from rowmill.service.connection_check import Verdict, check_connection
-from rowmill.service.view import moment
-from rowmill.store.connections import Connection
-from rowmill.store.store import Store
+from rowmill.connections import service
+from rowmill.connections.check import Verdict, check_connection
+from rowmill.connections.store import Connection, Connections
+from rowmill.core.errors import UsageError
+from rowmill.core.timestamps import moment
+from rowmill.ledger.store import Store
 
 _LIMIT = click.IntRange(min=0)
 
@@ -51,7 +51,7 @@ def add(
     limits = {limit: number or None for limit, number in (("rpm", rpm), ("tpm", tpm)) if number is not None}
     given = limits if base_url is None else {**limits, "base_url": base_url}
     with the_store() as store:
-        if replace and store.connections.named(name):
+        if replace and Connections(store.database).named(name):
             made = _changed(store, name, provider, given, no_key=no_key)
         else:
             service.check_new(store, name, provider or "openai")

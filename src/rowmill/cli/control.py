@@ -5,13 +5,13 @@ import click
 from rowmill.cli.common import job_argument, json_option, one_job, print_job, print_left
 from rowmill.cli.foreground import allowance, finished, work
 from rowmill.cli.words import rows_word, state
-from rowmill.model.job import Job
-from rowmill.model.ranges import parse_ranges
-from rowmill.model.status import JobStatus
-from rowmill.service import control
-from rowmill.service.deliver import undelivered
-from rowmill.service.detach import check_detachable
-from rowmill.store.store import Store
+from rowmill.core.job import Job
+from rowmill.core.ranges import parse_ranges
+from rowmill.core.status import JobStatus
+from rowmill.jobs import control
+from rowmill.jobs.deliver import undelivered
+from rowmill.jobs.submit.detach import check_detachable
+from rowmill.ledger.store import Store
 
 _max_failed = click.option(
     "--max-failed", metavar="1%|N", default="0", show_default=True, help="Failed rows that still exit with 0."

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rowmill.cli.words import progress_line, state
-from rowmill.model.job import Job
+from rowmill.core.job import Job
 
 FRAME = 0.25
 """Seconds between two looks."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import orjson
 
-from rowmill.model.errors import StoreError
+from rowmill.core.errors import StoreError
+from rowmill.ledger.opening import default_home, open_store
 from rowmill.plugins.registry import Group, names
-from rowmill.store.opening import default_home, open_store
 
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
 _GROUPS: tuple[Group, ...] = ("readers", "writers", "places", "processors", "providers")

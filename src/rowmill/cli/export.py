@@ -4,9 +4,9 @@ import click
 
 from rowmill.cli.common import json_option, the_store
 from rowmill.cli.submitted import go_on
-from rowmill.model.errors import UsageError
-from rowmill.service.datasets import find
-from rowmill.service.exports import ONLY, ExportRequest, submit_export
+from rowmill.core.errors import UsageError
+from rowmill.jobs.datasets import find
+from rowmill.jobs.submit.exports import ONLY, ExportRequest, submit_export
 
 
 @click.command()

@@ -14,15 +14,15 @@ import uvloop
 from rowmill.cli.common import on_terminal, print_json
 from rowmill.cli.display import FRAME, Display
 from rowmill.cli.words import stop_lines
+from rowmill.core.errors import IllegalTransition
+from rowmill.core.job import Job
+from rowmill.core.status import JobStatus, JobType
+from rowmill.engine.engine import Engine, processor_of
 from rowmill.engine.runtime import RealRuntime, collect_seldom
-from rowmill.engine.supervisor import Engine, processor_of
-from rowmill.model.errors import IllegalTransition
-from rowmill.model.job import Job
-from rowmill.model.status import JobStatus, JobType
+from rowmill.jobs.deliver import deliver
+from rowmill.jobs.view import job_view
+from rowmill.ledger.store import Store
 from rowmill.plugins.contracts import Processor
-from rowmill.service.deliver import deliver
-from rowmill.service.view import job_view
-from rowmill.store.store import Store
 
 _TERM_GRACE = 10.0
 """Seconds that SIGTERM leaves to the rows in flight."""

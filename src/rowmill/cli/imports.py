@@ -8,8 +8,8 @@ from rowmill.cli.common import json_option, print_json, the_store
 from rowmill.cli.foreground import allowance
 from rowmill.cli.submitted import go_on
 from rowmill.cli.words import rows_word
-from rowmill.service.imports import ImportRequest, submit_import
-from rowmill.service.plan import Plan, plan_import
+from rowmill.jobs.plan import Plan, plan_import
+from rowmill.jobs.submit.imports import ImportRequest, submit_import
 
 
 @click.command(name="import")

@@ -6,9 +6,10 @@ from rich.markup import escape
 from rowmill.cli.common import console, json_option, print_json, the_store
 from rowmill.cli.tables import table
 from rowmill.cli.words import state
-from rowmill.model.job import Job
-from rowmill.model.status import JobStatus, JobType
-from rowmill.service.view import dataset_view, job_view, moment
+from rowmill.core.job import Job
+from rowmill.core.status import JobStatus, JobType
+from rowmill.core.timestamps import moment
+from rowmill.jobs.view import dataset_view, job_view
 
 
 @click.command()

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from rowmill.cli.common import json_option, print_json, the_store
-from rowmill.service.limits import Keep, limits_view, set_limits
+from rowmill.usage.limits import Keep, limits_view, set_limits
 
 
 def _or_none(number: type[int] | type[Decimal]) -> Callable[[click.Context, click.Parameter, str | None], Any]:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from rowmill.model.errors import RowmillError
+from rowmill.core.errors import RowmillError
 
 COMMANDS = {
     "demo": "rowmill.cli.demo.command:demo",

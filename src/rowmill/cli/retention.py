@@ -6,11 +6,11 @@ from dataclasses import asdict
 import click
 
 from rowmill.cli.common import json_option, print_json, the_store
-from rowmill.model.errors import UsageError
-from rowmill.model.job import Dataset
-from rowmill.service.datasets import find
-from rowmill.service.retention import delete_dataset, delete_job
-from rowmill.service.retention import prune as prune_store
+from rowmill.core.errors import UsageError
+from rowmill.jobs.datasets import find
+from rowmill.jobs.retention import delete_dataset, delete_job
+from rowmill.jobs.retention import prune as prune_store
+from rowmill.tables.dataset import Dataset
 
 _SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 

@@ -8,17 +8,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from rowmill.cli.common import console, json_option, print_json, the_store
+from rowmill.core.errors import NotFound, UsageError
+from rowmill.core.job import Job, Row
+from rowmill.core.status import JobType, RowStatus
+from rowmill.core.template import written
+from rowmill.core.timestamps import moment
 from rowmill.engine.inputs import result_columns
-from rowmill.model.errors import NotFound, UsageError
-from rowmill.model.headers import match_headers
-from rowmill.model.job import Dataset, Job, Row
-from rowmill.model.status import JobType, RowStatus
-from rowmill.model.template import written
-from rowmill.service.browse import row as one_row
-from rowmill.service.browse import rows_page
-from rowmill.service.datasets import find, record
-from rowmill.service.view import moment, record_view, row_view
-from rowmill.store.store import Store
+from rowmill.jobs.datasets import find, record
+from rowmill.jobs.rows import row as one_row
+from rowmill.jobs.rows import rows_page
+from rowmill.jobs.view import record_view, row_view
+from rowmill.ledger.store import Store
+from rowmill.tables.dataset import Dataset
+from rowmill.tables.headers import match_headers
 
 _CELL = 60
 _FIRST = 3

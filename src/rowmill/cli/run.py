@@ -13,15 +13,15 @@ import orjson
 from rowmill.cli.common import json_option, on_terminal, print_json, the_store
 from rowmill.cli.foreground import allowance, results_apart
 from rowmill.cli.submitted import go_on
-from rowmill.engine.supervisor import processor_of
-from rowmill.model.errors import InputError, NothingToDo, UsageError
-from rowmill.service.connections import qualified
-from rowmill.service.detach import check_detachable
-from rowmill.service.imports import ImportRequest, submit_import
-from rowmill.service.request import RunRequest
-from rowmill.service.steps import step_of
-from rowmill.service.submit import submit
-from rowmill.store.store import Store
+from rowmill.connections.service import qualified
+from rowmill.core.errors import InputError, NothingToDo, UsageError
+from rowmill.engine.engine import processor_of
+from rowmill.jobs.submit.detach import check_detachable
+from rowmill.jobs.submit.enrichments import submit
+from rowmill.jobs.submit.imports import ImportRequest, submit_import
+from rowmill.jobs.submit.request import RunRequest
+from rowmill.jobs.submit.steps import step_of
+from rowmill.ledger.store import Store
 
 
 class Positive(click.ParamType[Decimal, Decimal]):

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
 from rowmill.plugins.registry import load, names
 
 
@@ -70,11 +70,11 @@ def serve(
 ) -> int:
     """Serve the HTTP API, with a worker that takes up jobs, until Ctrl-C or SIGTERM."""
     try:
-        from rowmill.api.policy import Policy  # noqa: PLC0415 - FastAPI is an extra, and takes its time
         from rowmill.api.server import Options  # noqa: PLC0415 - likewise
         from rowmill.api.server import serve as serve_api  # noqa: PLC0415 - likewise
-        from rowmill.service.logs import configure  # noqa: PLC0415 - likewise
-        from rowmill.service.worker_main import WorkerOptions  # noqa: PLC0415 - likewise
+        from rowmill.http.policy import Policy  # noqa: PLC0415 - FastAPI is an extra, and takes its time
+        from rowmill.worker.logs import configure  # noqa: PLC0415 - likewise
+        from rowmill.worker.main import WorkerOptions  # noqa: PLC0415 - likewise
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("rowmill"):
             raise

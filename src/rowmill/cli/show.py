@@ -8,13 +8,15 @@ from rich.table import Table
 
 from rowmill.cli.common import console, json_option, print_json, the_store
 from rowmill.cli.words import duration, outcome_line, progress_line, rows_word, spending, state, stop_lines
+from rowmill.core.job import Job
+from rowmill.core.status import JobStatus, JobType
+from rowmill.core.timestamps import moment
 from rowmill.engine.inputs import result_columns
-from rowmill.model.job import Dataset, Job
-from rowmill.model.status import JobStatus, JobType
-from rowmill.service.control import over
-from rowmill.service.datasets import find, profile
-from rowmill.service.view import dataset_view, job_view, moment
-from rowmill.store.store import Store
+from rowmill.jobs.control import over
+from rowmill.jobs.datasets import find, profile
+from rowmill.jobs.view import dataset_view, job_view
+from rowmill.ledger.store import Store
+from rowmill.tables.dataset import Dataset
 
 
 @click.command()

@@ -5,12 +5,12 @@ import click
 from rowmill.cli.common import print_left
 from rowmill.cli.foreground import finished, work
 from rowmill.cli.words import rows_word, state
-from rowmill.model.errors import Busy
-from rowmill.model.job import Job
-from rowmill.model.status import JobStatus, JobType
-from rowmill.service import control
-from rowmill.service.submit import Submission
-from rowmill.store.store import Store
+from rowmill.core.errors import Busy
+from rowmill.core.job import Job
+from rowmill.core.status import JobStatus, JobType
+from rowmill.jobs import control
+from rowmill.jobs.submit.enrichments import Submission
+from rowmill.ledger.store import Store
 
 
 def go_on(

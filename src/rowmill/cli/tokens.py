@@ -5,9 +5,9 @@ from rich.markup import escape
 
 from rowmill.cli.common import console, json_option, print_json, the_store
 from rowmill.cli.tables import table
-from rowmill.model.access import Access
-from rowmill.service import tokens as service
-from rowmill.service.view import moment
+from rowmill.core.access import Access
+from rowmill.core.timestamps import moment
+from rowmill.tokens import service
 
 
 @click.group()

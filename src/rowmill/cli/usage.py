@@ -7,11 +7,11 @@ from rich.markup import escape
 
 from rowmill.cli.common import console, json_option, print_json, the_store
 from rowmill.cli.tables import table
-from rowmill.model.budget import dollars
-from rowmill.model.usage import Used
-from rowmill.service.usage import BY, days_of, usage_view
-from rowmill.store.store import Store
-from rowmill.store.usage import By
+from rowmill.core.money import dollars
+from rowmill.core.usage import Used
+from rowmill.ledger.store import Store
+from rowmill.ledger.usage import By
+from rowmill.usage.report import BY, days_of, usage_view
 
 _PAGE = 1000
 

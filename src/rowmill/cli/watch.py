@@ -8,10 +8,10 @@ from rowmill.cli.common import job_argument, json_option, on_terminal, one_job, 
 from rowmill.cli.display import FRAME, Display
 from rowmill.cli.foreground import exit_code
 from rowmill.cli.words import stop_lines
-from rowmill.model.job import Job
-from rowmill.model.status import JobStatus
-from rowmill.service.view import job_view
-from rowmill.store.store import Store
+from rowmill.core.job import Job
+from rowmill.core.status import JobStatus
+from rowmill.jobs.view import job_view
+from rowmill.ledger.store import Store
 
 
 @click.command()

@@ -1,10 +1,10 @@
 """Jobs in words, for people."""
 
-from rowmill.model.budget import dollars
-from rowmill.model.job import Job
-from rowmill.model.progress import eta
-from rowmill.model.status import JobStatus, JobType, PauseReason
-from rowmill.service.view import pace_of
+from rowmill.core.job import Job
+from rowmill.core.money import dollars
+from rowmill.core.progress import eta
+from rowmill.core.status import JobStatus, JobType, PauseReason
+from rowmill.jobs.view import pace_of
 
 
 def rows_word(count: int) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from rowmill.client.exchange import Request
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
 
 DEFAULT_URL = "http://127.0.0.1:8642"
 CONNECT_WITHIN = 10.0

@@ -15,10 +15,10 @@ from rowmill.client.server import Connections, Events, MonthlyLimits, Tokens, Us
 from rowmill.client.tables import Table
 from rowmill.client.transport import Async, Sync
 from rowmill.client.verbs import M
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from rowmill.client.local.store import LocalStore
+    from rowmill.local.store import LocalStore
 
 
 class Resources(Generic[M]):
@@ -51,7 +51,7 @@ class Client(Resources[Sync]):
         resumed through it are worked in a thread of this process, until it is closed; they can be gone on with then.
         Nothing else in the store is touched. Raises ``UsageError`` where the extra ``serve`` is not installed."""
         local = local_store(home)
-        from rowmill.client.local.transport import SyncLocal  # noqa: PLC0415 - needs an extra
+        from rowmill.local.transport import SyncLocal  # noqa: PLC0415 - needs an extra
 
         return cls(transport=SyncLocal(local))
 
@@ -78,7 +78,7 @@ class AsyncClient(Resources[Async]):
     def local(cls, home: str | Path | None = None) -> "AsyncClient":
         """See ``Client.local``. It blocks for a moment."""
         local = local_store(home)
-        from rowmill.client.local.transport import AsyncLocal  # noqa: PLC0415 - needs an extra
+        from rowmill.local.transport import AsyncLocal  # noqa: PLC0415 - needs an extra
 
         return cls(transport=AsyncLocal(local))
 
@@ -120,7 +120,7 @@ def enrich(
     a limit paused it. Rows that failed raise nothing: they are in the results with their errors.
     """
     with needing_serve():
-        from rowmill.client.local.enrich import run  # noqa: PLC0415 - needs an extra
+        from rowmill.local.enrich import run  # noqa: PLC0415 - needs an extra
 
     return run(input, options, home=home, new=new, progress=progress)
 
@@ -128,7 +128,7 @@ def enrich(
 def local_store(home: str | Path | None) -> "LocalStore":
     """Opens the store at ``home``. Raises ``UsageError`` where the extra ``serve`` is not installed."""
     with needing_serve():
-        from rowmill.client.local.store import LocalStore  # noqa: PLC0415 - needs an extra
+        from rowmill.local.store import LocalStore  # noqa: PLC0415 - needs an extra
 
     return LocalStore(Path(home) if home else None)
 

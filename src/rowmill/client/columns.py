@@ -6,8 +6,8 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from rowmill.model.columns import parse_column, parse_columns
-from rowmill.model.errors import UsageError
+from rowmill.core.columns import parse_column, parse_columns
+from rowmill.core.errors import UsageError
 
 Columns: TypeAlias = Mapping[str, Any] | Iterable[str] | str | type
 """``{"mood": "good | bad"}``; a value is what stands behind the colon of ``rowmill run -c``, a JSON Schema, or a Python

@@ -14,8 +14,8 @@ from rowmill.client.jobs import Job, Jobs, job_verb
 from rowmill.client.models import Dataset, Record, RecordHistory
 from rowmill.client.tables import Table
 from rowmill.client.verbs import M, Resource, stream, verb
-from rowmill.model.errors import UsageError
-from rowmill.model.schema import parse_fields
+from rowmill.core.errors import UsageError
+from rowmill.tables.schema import parse_fields
 
 
 class Datasets(Resource[M]):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from rowmill.client.columns import Columns, schemas
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
 
 Function = str | Callable[[dict[str, Any]], Any]
 """``module:function``, or the function itself."""

@@ -2,7 +2,7 @@
 
 ::
 
-    RowmillError                (rowmill.model.errors)
+    RowmillError                (rowmill.core.errors)
     ├── UsageError              what was asked for cannot be, and was not sent
     └── ClientError
         ├── Unreachable         no server answers, or the connection broke
@@ -19,7 +19,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rowmill.model.errors import RowmillError
+from rowmill.core.errors import RowmillError
 
 
 class ClientError(RowmillError):

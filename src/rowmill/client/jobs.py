@@ -23,7 +23,7 @@ from rowmill.client.results import Results
 from rowmill.client.tables import Table, lines_of
 from rowmill.client.transport import Async, Sync
 from rowmill.client.verbs import M, Resource, method_of, stream, verb
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from rowmill.client.errors import Unreachable
 from rowmill.client.exchange import TRIES, Close, Flow, Item, Read, Request, Sleep, Steps, ask, whole
 from rowmill.client.transport import Async, Sync
 from rowmill.client.verbs import M, Resource, verb
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas

@@ -11,7 +11,7 @@ from typing import IO, Any, BinaryIO, TypeAlias
 import orjson
 
 from rowmill.client.exchange import Upload
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
 
 Table: TypeAlias = str | Path | Iterable[Mapping[str, Any]] | Any
 """A path, an iterable of dicts, or a frame of polars, pandas or Arrow."""

@@ -7,10 +7,11 @@ from typing import Any
 
 import orjson
 
+from rowmill.core.commit import Task
+from rowmill.core.job import Job, Step
 from rowmill.engine.item import Item
-from rowmill.model.job import Dataset, Job, Step
-from rowmill.model.ledger import Task
-from rowmill.store.store import Store
+from rowmill.ledger.store import Store
+from rowmill.tables.dataset import Dataset
 
 
 class Inputs:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from rowmill.model.ledger import Task
-from rowmill.model.outcome import Outcome
+from rowmill.core.commit import Task
+from rowmill.core.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)

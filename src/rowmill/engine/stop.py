@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from rowmill.core.commit import Claim
+from rowmill.core.job import JobError
+from rowmill.core.status import PauseReason, Verb
 from rowmill.engine.runtime import Runtime
-from rowmill.model.job import JobError
-from rowmill.model.ledger import Claim
-from rowmill.model.status import PauseReason, Verb
-from rowmill.store.ledger import Ledger
+from rowmill.ledger.ledger import Ledger
 
 _RANK = {Verb.COMPLETE: 0, Verb.RELEASE: 1, Verb.PAUSE: 2, Verb.FAIL: 3, Verb.CANCEL: 4}
 

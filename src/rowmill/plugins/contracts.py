@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from rowmill.model.outcome import NO_USAGE, Failed, Outcome, RetryLater, StopJob, Usage
+from rowmill.core.outcome import NO_USAGE, Failed, Outcome, RetryLater, StopJob, Usage
 
 CALL_THREADS = "rowmill-call"
 """How the threads are called, up to a number, in which a processor makes calls that may never end. A worker that has
@@ -93,7 +93,7 @@ class WriterFactory(Protocol):
 class Guard:
     """Bounds where a URL may lead that somebody else gave. ``check`` is called with every address that the URL leads on
     to, before that is asked, and raises where it is not allowed; ``private`` says whether addresses may be asked that
-    are not of the public internet (see ``rowmill.plugins.public_socket``)."""
+    are not of the public internet (see ``rowmill.net.public_socket``)."""
 
     check: Callable[[str], None]
     private: bool = False

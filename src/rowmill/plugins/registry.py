@@ -4,8 +4,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any, Literal
 
-from rowmill.model.errors import NotFound, UsageError
-from rowmill.model.suggest import did_you_mean, listing
+from rowmill.core.errors import NotFound, UsageError
+from rowmill.core.suggest import did_you_mean, listing
 
 Group = Literal["readers", "writers", "places", "processors", "providers"]
 

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import orjson
 
-from rowmill.model.budget import Price
-from rowmill.model.job import Job, JobDraft, Settings, Step
-from rowmill.model.status import JobType
-from rowmill.store.store import Store
+from rowmill.core.job import Job, JobDraft, Settings, Step
+from rowmill.core.money import Price
+from rowmill.core.status import JobType
+from rowmill.ledger.store import Store
 
 T = TypeVar("T")
 

@@ -9,14 +9,13 @@ import jsonschema_rs
 import pytest
 
 from rowmill.api.examples import JOBS
-from rowmill.api.problems import STATUS_OF
-from rowmill.model.access import Access
-from rowmill.service.webhook_payload import FIELDS, payload_of, payload_of_test
-from rowmill.store.store import Store
-
-from .made import completed
-from .serving import PROBLEM, Api
-from .test_access import NEEDED
+from rowmill.core.access import Access
+from rowmill.http.problems import STATUS_OF
+from rowmill.ledger.store import Store
+from rowmill.webhooks.payload import FIELDS, payload_of, payload_of_test
+from tests.support.made import completed
+from tests.support.serving import PROBLEM, Api
+from tests.unit.http.test_access import NEEDED
 
 Operation = dict[str, Any]
 MEGABYTE = 1 << 20

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from rowmill.api.app import create_app
-from rowmill.api.context import Context
+from rowmill.api.live.hub import Hub
 from rowmill.api.protocol import Protocol
-
-from .serving import DEADLINE, served
+from rowmill.http.context import Context
+from tests.support.serving import DEADLINE, served
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -20,8 +20,8 @@ class Hasty(Protocol):
 
 
 @pytest.fixture
-def raw(context: Context) -> Iterator[socket.socket]:
-    with served(create_app(context), http=Hasty) as url:
+def raw(context: Context, hub: Hub) -> Iterator[socket.socket]:
+    with served(create_app(context, hub), http=Hasty) as url:
         parts = urlsplit(url)
         with socket.create_connection((parts.hostname, parts.port), DEADLINE) as connection:
             yield connection

@@ -6,25 +6,23 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
-from rowmill.api import hub as hub_module
-from rowmill.api.context import Context
-from rowmill.api.hub import Hub, Watcher
-from rowmill.api.stream import EventStream
-from rowmill.model.job import Job
-from rowmill.store.events import Event
-from rowmill.store.store import Store
-
-from .listening import Heard, listening
-from .made import begin, make, settle, start
-from .serving import DEADLINE, Api
+from rowmill.api.live import hub as hub_module
+from rowmill.api.live.hub import Hub, Watcher
+from rowmill.api.live.stream import EventStream
+from rowmill.core.job import Job
+from rowmill.ledger.events import Event
+from rowmill.ledger.store import Store
+from tests.support.listening import Heard, listening
+from tests.support.made import begin, make, settle, start
+from tests.support.serving import DEADLINE, Api
 
 
 @pytest.fixture(autouse=True)
-def hub(context: Context) -> Hub:
+def hub(store: Store) -> Hub:
     """Brisk, so that tests need not wait."""
-    context.hub = Hub(context.store, every=0.02)
-    return context.hub
+    return Hub(store, every=0.02)
 
 
 def _events(job: Job) -> str:
@@ -42,8 +40,8 @@ def _eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_progress_is_told_no_more_often_than_the_hub_looks(context: Context, api: Api, store: Store) -> None:
-    context.hub = Hub(store, every=0.25)
+def test_progress_is_told_no_more_often_than_the_hub_looks(app: FastAPI, api: Api, store: Store) -> None:
+    app.state.hub = Hub(store, every=0.25)
     job = make(store, rows=60)
     claim = begin(store, job)
     numbers = start(store, claim)
@@ -61,10 +59,8 @@ def test_progress_is_told_no_more_often_than_the_hub_looks(context: Context, api
     assert counts == sorted(set(counts))
 
 
-def test_nothing_is_told_while_nothing_changes_but_that_the_server_lives(
-    context: Context, api: Api, store: Store
-) -> None:
-    context.hub = Hub(store, every=0.02, heartbeat=0.1)
+def test_nothing_is_told_while_nothing_changes_but_that_the_server_lives(app: FastAPI, api: Api, store: Store) -> None:
+    app.state.hub = Hub(store, every=0.02, heartbeat=0.1)
     job = make(store)
     begin(store, job)
     with listening(api, _events(job)) as one, listening(api) as all_:
@@ -129,9 +125,9 @@ def test_a_status_that_comes_while_a_listener_reads_what_it_missed_is_not_lost(
 
 
 def test_a_job_that_ends_while_a_listener_connects_is_told_to_have_ended(
-    context: Context, api: Api, store: Store, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, api: Api, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context.hub = Hub(store, every=0.3)
+    app.state.hub = Hub(store, every=0.3)
     job = make(store)
     looked = threading.Event()
     look, show = Watcher.look, EventStream._the_job

@@ -4,26 +4,24 @@ from contextlib import ExitStack, suppress
 from unittest import mock
 
 import pytest
+from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rowmill.api import hub as hub_module
-from rowmill.api import stream as stream_module
-from rowmill.api.context import Context
-from rowmill.api.hub import Hub
-from rowmill.model.errors import RowmillError
-from rowmill.store.store import Store
-
-from .listening import Ear, listening
-from .made import make
-from .serving import Api
+from rowmill.api.live import hub as hub_module
+from rowmill.api.live import stream as stream_module
+from rowmill.api.live.hub import Hub
+from rowmill.core.errors import RowmillError
+from rowmill.ledger.store import Store
+from tests.support.listening import Ear, listening
+from tests.support.made import make
+from tests.support.serving import Api
 
 
 @pytest.fixture(autouse=True)
-def hub(context: Context) -> Hub:
+def hub(store: Store) -> Hub:
     """Brisk, so that tests need not wait."""
-    context.hub = Hub(context.store, every=0.02)
-    return context.hub
+    return Hub(store, every=0.02)
 
 
 _MOVES = st.lists(
@@ -39,7 +37,7 @@ _MOVES = st.lists(
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=_MOVES)
 def test_each_status_is_heard_once_and_in_order_whatever_happens(
-    context: Context, api: Api, store: Store, one: bool, moves: list[tuple[str, int]]
+    app: FastAPI, api: Api, store: Store, one: bool, moves: list[tuple[str, int]]
 ) -> None:
     jobs = [make(store)]
     followed = jobs[0].id if one else None
@@ -56,8 +54,8 @@ def test_each_status_is_heard_once_and_in_order_whatever_happens(
                 case "hear":
                     listener.hear(which)
                 case "restart":
-                    context.hub.stop()
-                    context.hub = Hub(store, every=0.002)
+                    app.state.hub.stop()
+                    app.state.hub = Hub(store, every=0.002)
                 case _:
                     with suppress(RowmillError):
                         getattr(store.control, move)(job.pk, store.clock())

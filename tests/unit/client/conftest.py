@@ -13,13 +13,14 @@ import uvicorn
 import uvloop
 
 from rowmill.api.app import create_app
-from rowmill.api.context import Context
-from rowmill.api.hub import Hub
-from rowmill.api.metrics import Metrics
-from rowmill.api.policy import Policy
+from rowmill.api.live.hub import Hub
 from rowmill.client import AsyncClient, Client
-from rowmill.service.worker import Worker
-from rowmill.store.opening import open_store
+from rowmill.http.context import Context
+from rowmill.http.metrics import Metrics
+from rowmill.http.policy import Policy
+from rowmill.ledger.opening import open_store
+from rowmill.tokens.service import TokenAuthenticator
+from rowmill.worker.worker import Worker
 
 from . import shop
 from .blocking import Blocking
@@ -34,10 +35,14 @@ def server(home: Path) -> Iterator[str]:
     with closing(open_store(home)) as store, closing(open_store(home)) as own, closing(socket.socket()) as bound:
         hub = Hub(store)
         worker = Worker(own, grace=0.0)
-        context = Context(store, store.join(), hub, Metrics(store), Policy(functions), wake=worker.notify)
+        context = Context(
+            store, store.join(), TokenAuthenticator(store), Metrics(store), Policy(functions), wake=worker.notify
+        )
         bound.bind(("127.0.0.1", 0))
         bound.listen()
-        config = uvicorn.Config(create_app(context), log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            create_app(context, hub), log_config=None, access_log=False, timeout_graceful_shutdown=1
+        )
         serving = uvicorn.Server(config)
         runs = (serving.serve([bound]), worker.run())
         threads = [threading.Thread(target=uvloop.run, args=(run,), daemon=True) for run in runs]

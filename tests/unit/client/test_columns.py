@@ -8,7 +8,7 @@ import pydantic
 import pytest
 
 from rowmill.client.columns import schemas
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
 
 LABELS = {"type": "string", "enum": ["good", "bad"]}
 

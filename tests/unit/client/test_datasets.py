@@ -9,7 +9,7 @@ import polars
 import pytest
 
 from rowmill.client import InvalidRequest, NotFound
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
 
 from . import shop
 

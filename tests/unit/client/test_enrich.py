@@ -16,8 +16,8 @@ import pytest
 import rowmill
 from rowmill.builtin.processors.python import PythonProcessor
 from rowmill.client import JobStopped
-from rowmill.client.local.store import close_all
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
+from rowmill.local.store import close_all
 
 from . import shop
 

@@ -12,7 +12,7 @@ import pytest
 
 from rowmill.client import ApiError, AsyncClient, Client, ClientError, Forbidden, Unreachable, WaitTimeout, exchange
 from rowmill.client.address import Address
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
 
 from .blocking import Blocking
 from .scripted import Script, broken, hang_up, reply, scripted

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rowmill.client import ApiError, Conflict, InvalidRequest, JobStopped, NotFound, WaitTimeout, display
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
 
 from . import shop
 

@@ -14,9 +14,9 @@ import pytest
 
 import rowmill
 from rowmill.client import AsyncClient, Client, ClientError, JobStopped, WaitTimeout
-from rowmill.client.local import functions
-from rowmill.model.errors import UsageError
-from rowmill.store.opening import open_store
+from rowmill.core.errors import UsageError
+from rowmill.ledger.opening import open_store
+from rowmill.local import functions
 
 from . import shop
 
@@ -114,7 +114,7 @@ def test_no_thread_is_left_behind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("use", [Client.local, AsyncClient.local, lambda: rowmill.enrich([{"a": 1}], prompt="x")])
 def test_the_missing_extra_is_named(use: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith(("fastapi", "rowmill.api", "rowmill.client.local"))]:
+    for name in [name for name in sys.modules if name.startswith(("fastapi", "rowmill.api", "rowmill.local"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "fastapi", None)
     with pytest.raises(UsageError, match=r"needs fastapi.*pip install 'rowmill\[serve\]'"):
@@ -134,7 +134,7 @@ def test_a_function_that_holds_what_cannot_be_compared_is_another_each_time() ->
 
 
 def test_a_function_has_the_same_name_in_each_process() -> None:
-    script = "from rowmill.client.local import functions; print(functions.register(lambda row: row in {'a', 'b', 'c'}))"
+    script = "from rowmill.local import functions; print(functions.register(lambda row: row in {'a', 'b', 'c'}))"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     told = {
         subprocess.check_output([sys.executable, "-c", script], env={**env, "PYTHONHASHSEED": seed})

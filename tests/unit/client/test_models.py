@@ -7,14 +7,15 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from rowmill.api.app import create_app
-from rowmill.api.context import Context
-from rowmill.api.hub import Hub
-from rowmill.api.metrics import Metrics
+from rowmill.api.live.hub import Hub
 from rowmill.client import Job, models
 from rowmill.client.building import build
 from rowmill.client.errors import ApiError
 from rowmill.client.events import Event
-from rowmill.store.opening import open_store
+from rowmill.http.context import Context
+from rowmill.http.metrics import Metrics
+from rowmill.ledger.opening import open_store
+from rowmill.tokens.service import TokenAuthenticator
 
 OF_SCHEMA: dict[str, type[Any]] = {
     "JobOutput": Job,
@@ -58,7 +59,7 @@ others."""
 @pytest.fixture(scope="module")
 def schemas(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     store = open_store(tmp_path_factory.mktemp("described"))
-    document = create_app(Context(store, "", Hub(store), Metrics(store))).openapi()
+    document = create_app(Context(store, "", TokenAuthenticator(store), Metrics(store)), Hub(store)).openapi()
     store.close()
     found: dict[str, Any] = document["components"]["schemas"]
     return found

@@ -14,7 +14,7 @@ import pyarrow  # type: ignore[import-untyped]
 import pytest
 
 from rowmill.client.tables import lines_of, upload_of
-from rowmill.model.errors import UsageError
+from rowmill.core.errors import UsageError
 
 DAY = datetime.date(2026, 2, 1)
 

@@ -5,9 +5,9 @@ from typing import cast
 
 import pytest
 
-from rowmill.store.opening import open_store
-from rowmill.store.sqlite import SQLiteDatabase
-from rowmill.store.store import Store
+from rowmill.db.sqlite.database import SQLiteDatabase
+from rowmill.ledger.opening import open_store
+from rowmill.ledger.store import Store
 
 
 @pytest.fixture

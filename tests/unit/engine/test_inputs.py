@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rowmill.core.commit import Batch, Chunk, Settled, Start, Task
+from rowmill.core.job import Attempt, Job, JobDraft, Settings, Step
+from rowmill.core.status import JobType, RowStatus, Verb
+from rowmill.core.transfer import Intake, Source
 from rowmill.engine.inputs import Inputs, used_columns
-from rowmill.model.job import Attempt, Dataset, Job, JobDraft, Settings, Step
-from rowmill.model.ledger import Batch, Chunk, Settled, Start, Task
-from rowmill.model.schema import Schema
-from rowmill.model.status import JobType, RowStatus, Verb
-from rowmill.model.transfer import Intake, Source
-from rowmill.store.store import Store
+from rowmill.ledger.store import Store
+from rowmill.tables.dataset import Dataset
+from rowmill.tables.schema import Schema
 from rowmill.testing.simulation import EPOCH
-
-from .harness import job_of
+from tests.support.engine import job_of
 
 
 def step(inputs: list[str] | None, *outputs: str) -> Step:

@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 
-from rowmill.engine.supervisor import Engine
-from rowmill.model.budget import Price
-from rowmill.model.errors import Fenced, IllegalTransition, StoreError
-from rowmill.model.job import Settings
-from rowmill.model.outcome import Done, Failed, Outcome, RetryLater, StopJob, Usage
-from rowmill.model.status import JobStatus, PauseReason, Verb
-from rowmill.store.store import Store
+from rowmill.core.errors import Fenced, IllegalTransition, StoreError
+from rowmill.core.job import Settings
+from rowmill.core.money import Price
+from rowmill.core.outcome import Done, Failed, Outcome, RetryLater, StopJob, Usage
+from rowmill.core.status import JobStatus, PauseReason, Verb
+from rowmill.engine.engine import Engine
+from rowmill.ledger.store import Store
 from rowmill.testing.simulation import EPOCH
-
-from .harness import Player, after, done, job_of, now, wish, work
+from tests.support.engine import Player, after, done, job_of, now, wish, work
 
 
 def failing(function: Callable[..., Any], *turns: int) -> Callable[..., Any]:

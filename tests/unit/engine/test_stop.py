@@ -1,8 +1,8 @@
 import pytest
 
+from rowmill.core.job import JobError
+from rowmill.core.status import PauseReason, Verb
 from rowmill.engine.stop import Stop, Stopper, endings
-from rowmill.model.job import JobError
-from rowmill.model.status import PauseReason, Verb
 
 CANCEL, FAIL, PAUSE, RELEASE = (
     Stop(Verb.CANCEL),

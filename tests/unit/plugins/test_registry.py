@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rowmill.model.errors import NotFound, UsageError
+from rowmill.core.errors import NotFound, UsageError
 from rowmill.plugins import registry
 
 

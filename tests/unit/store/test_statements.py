@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import rowmill.store
-from rowmill.model.status import JobStatus, JobType, PauseReason, RowStatus, Verb
+import rowmill
+from rowmill.core.status import JobStatus, JobType, PauseReason, RowStatus, Verb
 
 NO_STATUS = {"crashed", "crashed_process", "malformed", "alembic_version", "rows_per_month", "cost_per_month"}
 """How an execution of a dead engine ends, error codes, a table, and usage limits."""
@@ -23,7 +23,12 @@ COMPARED = re.compile(r"(\w+) *(?:=|<>) *'([a-z_]+)'")
 
 
 def _statements() -> Iterator[str]:
-    for path in Path(str(rowmill.store.__file__)).parent.glob("*.py"):
+    sources = Path(str(rowmill.__file__)).parent
+    for path in [
+        path
+        for room in ("db", "ledger", "connections", "tokens", "webhooks")
+        for path in (sources / room).rglob("*.py")
+    ]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value):
                 yield node.value

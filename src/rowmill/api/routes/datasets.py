@@ -4,23 +4,24 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from rowmill.api import etags, lookup
-from rowmill.api.access import ADMIN, READ, RUN
-from rowmill.api.context import ContextDep, StoreDep
-from rowmill.api.etags import IfMatch, etag_of
-from rowmill.api.idempotency import Made, OnceDep
-from rowmill.api.models.base import Json, Page
-from rowmill.api.models.datasets import DatasetInput, DatasetOutput, RecordHistory, RecordOutput
-from rowmill.api.paging import Cursor, Limit, Pager
-from rowmill.api.problems import responses
+from rowmill.api import lookup
+from rowmill.core.errors import NotFound
 from rowmill.engine.inputs import result_columns
-from rowmill.model.errors import NotFound
-from rowmill.model.job import Dataset
-from rowmill.model.schema import Field, declared_schema
-from rowmill.service import retention
-from rowmill.service.datasets import check_dataset_name, profile, record, records_page
-from rowmill.service.view import dataset_view, record_view
-from rowmill.store.store import Store
+from rowmill.http import etags
+from rowmill.http.access import ADMIN, READ, RUN
+from rowmill.http.context import ContextDep, StoreDep
+from rowmill.http.etags import IfMatch, etag_of
+from rowmill.http.idempotency import Made, OnceDep
+from rowmill.http.paging import Cursor, Limit, Pager
+from rowmill.http.problems import responses
+from rowmill.jobs import retention
+from rowmill.jobs.datasets import check_dataset_name, profile, record, records_page
+from rowmill.jobs.view import dataset_view, record_view
+from rowmill.ledger.store import Store
+from rowmill.shapes.base import Json, Page
+from rowmill.shapes.datasets import DatasetInput, DatasetOutput, RecordHistory, RecordOutput
+from rowmill.tables.dataset import Dataset
+from rowmill.tables.schema import Field, declared_schema
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 

@@ -1,21 +1,22 @@
 """Live events, as server-sent events."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from rowmill.api import frames
-from rowmill.api.access import READ, Caller, CallerDep
-from rowmill.api.context import Context, ContextDep
-from rowmill.api.hub import Listener
-from rowmill.api.models.events import STREAM, EventType
-from rowmill.api.problems import responses
+from rowmill.api.live import frames
+from rowmill.api.live.hub import Hub, Listener
+from rowmill.api.live.stream import EventStream, start
 from rowmill.api.routes.jobs import JobId
-from rowmill.api.stream import EventStream, start
-from rowmill.model.errors import NotFound
-from rowmill.model.status import JobType
-from rowmill.service import tokens
+from rowmill.core.access import Caller
+from rowmill.core.errors import NotFound
+from rowmill.core.status import JobType
+from rowmill.http.access import READ, CallerDep
+from rowmill.http.context import Context, ContextDep
+from rowmill.http.problems import responses
+from rowmill.shapes.events import STREAM, EventType
+from rowmill.tokens.store import Tokens
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[READ])
 
@@ -55,6 +56,13 @@ _STREAM: dict[str, Any] = {
         }
     },
 }
+
+
+async def _hub(request: Request) -> Hub:
+    return cast("Hub", request.app.state.hub)
+
+
+HubDep = Annotated[Hub, Depends(_hub)]
 _OVER = {"description": "The job has ended, and its last event has been seen: do not connect again."}
 
 
@@ -64,7 +72,7 @@ _OVER = {"description": "The job has ended, and its last event has been seen: do
     responses={**responses("not_found"), 200: _STREAM, 204: _OVER},
 )
 def stream_job_events(
-    context: ContextDep, caller: CallerDep, job_id: JobId, header: _Header = None, query: _Query = None
+    context: ContextDep, hub: HubDep, caller: CallerDep, job_id: JobId, header: _Header = None, query: _Query = None
 ) -> Response:
     """What happens to a job, as it happens: first how it stands, or with `Last-Event-ID` the status events that were
     missed; then each change of status, and between them its progress, at most four times a second. When the job has
@@ -77,12 +85,13 @@ def stream_job_events(
         raise NotFound(f"There is no job {job_id}.", "GET /v1/jobs lists them.")
     if last_seen is not None and last_seen >= last and frames.has_ended(job):
         return Response(status_code=204)
-    return EventStream(store, context.hub, Listener(job_id), begin, _permission(context, caller))
+    return EventStream(store, hub, Listener(job_id), begin, _permission(context, caller))
 
 
 @router.get("/events", response_class=Response, responses={**responses(), 200: _STREAM})
 def stream_events(
     context: ContextDep,
+    hub: HubDep,
     caller: CallerDep,
     type_: Annotated[JobType | None, Query(alias="type", description="Only jobs of this type.")] = None,
     header: _Header = None,
@@ -91,7 +100,7 @@ def stream_events(
     """What happens to all jobs, as it happens: first each job that has not ended as it stands, or with `Last-Event-ID`
     the status events that were missed; then each change of status, and between them the progress of those that run."""
     begin = start(context.store, _last_seen(header, query))
-    return EventStream(context.store, context.hub, Listener(job_type=type_), begin, _permission(context, caller))
+    return EventStream(context.store, hub, Listener(job_type=type_), begin, _permission(context, caller))
 
 
 def _last_seen(header: str | None, query: str | None) -> int | None:
@@ -106,5 +115,5 @@ def _permission(context: Context, caller: Caller) -> Callable[[], bool]:
     if context.policy.trusted:
         return lambda: True
     if caller.token:
-        return lambda: any(token.id == caller.token for token in store.tokens.called(caller.token))
-    return lambda: not tokens.any_active(store)
+        return lambda: any(token.id == caller.token for token in Tokens(store.database).called(caller.token))
+    return lambda: not context.authenticator.required()

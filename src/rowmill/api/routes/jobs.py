@@ -6,26 +6,27 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
-from rowmill.api import etags, lookup
-from rowmill.api.access import ADMIN, READ, RUN
-from rowmill.api.context import ContextDep, StoreDep
-from rowmill.api.etags import IfMatch, etag_of
+from rowmill.api import lookup
 from rowmill.api.examples import JOBS
-from rowmill.api.idempotency import Made, OnceDep
-from rowmill.api.models.base import Page
-from rowmill.api.models.jobs import JobChange, JobInput, JobOutput, RetryInput
-from rowmill.api.paging import Cursor, Limit, Pager
-from rowmill.api.problems import responses
 from rowmill.api.submissions import submit_job
-from rowmill.api.turns import one_at_a_time
-from rowmill.model.budget import nano
-from rowmill.model.errors import Busy
-from rowmill.model.job import Job, Settings
-from rowmill.model.ranges import parse_ranges
-from rowmill.model.status import JobStatus, JobType, Verb
-from rowmill.service import control, retention
-from rowmill.service.view import job_view
-from rowmill.store.store import Store
+from rowmill.core.errors import Busy
+from rowmill.core.job import Job, Settings
+from rowmill.core.money import nano
+from rowmill.core.ranges import parse_ranges
+from rowmill.core.status import JobStatus, JobType, Verb
+from rowmill.http import etags
+from rowmill.http.access import ADMIN, READ, RUN
+from rowmill.http.context import ContextDep, StoreDep
+from rowmill.http.etags import IfMatch, etag_of
+from rowmill.http.idempotency import Made, OnceDep
+from rowmill.http.paging import Cursor, Limit, Pager
+from rowmill.http.problems import responses
+from rowmill.http.turns import one_at_a_time
+from rowmill.jobs import control, retention
+from rowmill.jobs.view import job_view
+from rowmill.ledger.store import Store
+from rowmill.shapes.base import Page
+from rowmill.shapes.jobs import JobChange, JobInput, JobOutput, RetryInput
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

@@ -5,19 +5,19 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from rowmill.api.access import READ
-from rowmill.api.context import ContextDep
-from rowmill.api.downloads import BODY, Streamed, first_piece, send_file
-from rowmill.api.problems import Refused, responses
 from rowmill.api.routes.jobs import JobDep
-from rowmill.model.errors import NotFound, UsageError
-from rowmill.model.filenames import download_name
-from rowmill.model.job import Job
-from rowmill.model.status import JobStatus, JobType
-from rowmill.service.files import path_of
-from rowmill.service.results import Table
-from rowmill.store.files import StoredFile
-from rowmill.store.store import Store
+from rowmill.core.errors import NotFound, UsageError
+from rowmill.core.job import Job
+from rowmill.core.status import JobStatus, JobType
+from rowmill.files.downloads import BODY, Streamed, first_piece, send_file
+from rowmill.files.service import path_of
+from rowmill.http.access import READ
+from rowmill.http.context import ContextDep
+from rowmill.http.problems import Refused, responses
+from rowmill.jobs.results import Table
+from rowmill.ledger.files import StoredFile
+from rowmill.ledger.store import Store
+from rowmill.tables.filenames import download_name
 
 router = APIRouter(prefix="/v1/jobs", tags=["results"])
 

@@ -4,18 +4,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from rowmill.api.access import READ
-from rowmill.api.context import StoreDep
-from rowmill.api.models.base import Page
-from rowmill.api.models.jobs import RowOutput
-from rowmill.api.paging import Cursor, Limit, Pager
-from rowmill.api.problems import responses
 from rowmill.api.routes.jobs import JobDep
-from rowmill.model.errors import NotFound
-from rowmill.model.job import Row
-from rowmill.model.status import RowStatus
-from rowmill.service import browse
-from rowmill.service.view import row_view
+from rowmill.core.errors import NotFound
+from rowmill.core.job import Row
+from rowmill.core.status import RowStatus
+from rowmill.http.access import READ
+from rowmill.http.context import StoreDep
+from rowmill.http.paging import Cursor, Limit, Pager
+from rowmill.http.problems import responses
+from rowmill.jobs import rows as browse
+from rowmill.jobs.view import row_view
+from rowmill.shapes.base import Page
+from rowmill.shapes.jobs import RowOutput
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/rows", tags=["rows"], dependencies=[READ])
 

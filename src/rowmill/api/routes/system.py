@@ -4,13 +4,13 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from rowmill.api.access import READ
-from rowmill.api.context import ContextDep, StoreDep
-from rowmill.api.models.base import Page
-from rowmill.api.models.system import Health, WorkerOutput
-from rowmill.api.paging import Cursor, Limit, Pager
-from rowmill.api.problems import Refused, responses
-from rowmill.service.view import moment
+from rowmill.core.timestamps import moment
+from rowmill.http.access import READ
+from rowmill.http.context import ContextDep, StoreDep
+from rowmill.http.paging import Cursor, Limit, Pager
+from rowmill.http.problems import Refused, responses
+from rowmill.shapes.base import Page
+from rowmill.shapes.system import Health, WorkerOutput
 
 router = APIRouter(tags=["system"])
 

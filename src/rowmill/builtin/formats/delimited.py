@@ -17,7 +17,7 @@ import orjson
 from rowmill.builtin.formats.encoding import decoded, detect_encoding
 from rowmill.builtin.formats.header import name_columns
 from rowmill.builtin.formats.safe_cells import looks_like_formula
-from rowmill.model.errors import InputError, UsageError
+from rowmill.core.errors import InputError, UsageError
 from rowmill.plugins.contracts import Layout, Malformed
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from rowmill.model.errors import InputError
+from rowmill.core.errors import InputError
 
 _SAMPLE = 1 << 16
 _CHUNK = 1 << 18

@@ -16,7 +16,7 @@ from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 from rowmill.builtin.formats.header import name_columns
 from rowmill.builtin.formats.plain import iso_duration, plain_float, short_fraction
 from rowmill.builtin.formats.safe_cells import looks_like_formula
-from rowmill.model.errors import InputError, UsageError
+from rowmill.core.errors import InputError, UsageError
 from rowmill.plugins.contracts import Layout, Malformed
 
 _LEGACY = b"\xd0\xcf\x11\xe0"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rowmill.model.errors import InputError
+from rowmill.core.errors import InputError
 
 
 def name_columns(header: Sequence[str], name: str) -> list[str]:

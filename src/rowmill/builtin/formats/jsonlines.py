@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from rowmill.model.errors import InputError
+from rowmill.core.errors import InputError
 from rowmill.plugins.contracts import Layout, Malformed
 
 _SMALLEST_INTEGER = -(2**63)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from rowmill.builtin.formats.arrow_values import is_json, json_field, values_of
 from rowmill.builtin.formats.header import check_different
-from rowmill.model.errors import InputError
+from rowmill.core.errors import InputError
 from rowmill.plugins.contracts import Layout, Malformed
 
 _BATCH = 2000

@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from rowmill.model.columns import answer_schema
+from rowmill.core.columns import answer_schema
 
 _LONGEST_QUOTE = 120
 

@@ -9,10 +9,10 @@ from yarl import URL
 
 from rowmill.builtin.processors.http_request import InvalidRequest, Request, RequestTemplate, variables
 from rowmill.builtin.processors.http_response import Response, ResponseReader, Results, quoted
-from rowmill.builtin.providers.pacing import Clock
-from rowmill.model.outcome import Failed, Outcome, RetryLater
-from rowmill.plugins.connection import in_words, innermost
-from rowmill.plugins.public_socket import PrivateAddress, public_socket
+from rowmill.core.outcome import Failed, Outcome, RetryLater
+from rowmill.net.connection import in_words, innermost
+from rowmill.net.pacing import Clock
+from rowmill.net.public_socket import PrivateAddress, public_socket
 
 _CONNECT_TIMEOUT = 30.0
 """Seconds for DNS, TCP and TLS together; the engine's timeout bounds the call as a whole."""

@@ -10,9 +10,9 @@ from urllib.parse import quote, quote_plus
 import orjson
 from yarl import URL
 
-from rowmill.model.errors import UsageError
-from rowmill.model.suggest import did_you_mean, listing
-from rowmill.model.template import Template, written
+from rowmill.core.errors import UsageError
+from rowmill.core.suggest import did_you_mean, listing
+from rowmill.core.template import Template, written
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HTTP_URL = re.compile(r"https?://", re.I)

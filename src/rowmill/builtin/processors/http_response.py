@@ -12,10 +12,10 @@ import jsonschema_rs
 import orjson
 
 from rowmill.builtin.processors.answers import InvalidAnswer
-from rowmill.builtin.providers.pacing import Clock, Header, retry_after, spent_limit
-from rowmill.model.errors import UsageError
-from rowmill.model.outcome import Done, Failed, RetryLater
-from rowmill.model.suggest import did_you_mean, listing
+from rowmill.core.errors import UsageError
+from rowmill.core.outcome import Done, Failed, RetryLater
+from rowmill.core.suggest import did_you_mean, listing
+from rowmill.net.pacing import Clock, Header, retry_after, spent_limit
 
 _LONGEST_QUOTE = 120
 _LONG_NUMBER = re.compile(r"[0-9]{19}")

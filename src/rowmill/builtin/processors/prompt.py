@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 
 from rowmill.builtin.processors.answers import AnswerReader, InvalidAnswer
-from rowmill.model.errors import UsageError
-from rowmill.model.outcome import Done, Outcome, RetryLater
-from rowmill.model.template import Template
+from rowmill.core.errors import UsageError
+from rowmill.core.outcome import Done, Outcome, RetryLater
+from rowmill.core.template import Template
 from rowmill.plugins.contracts import Completion, Provider, Request
 from rowmill.plugins.registry import load
 

@@ -15,9 +15,9 @@ from typing import Any
 import orjson
 
 from rowmill.builtin.processors.threads import CallThreads
-from rowmill.model.errors import UsageError
-from rowmill.model.outcome import Done, Failed, Outcome, RetryLater, StopJob
-from rowmill.model.suggest import did_you_mean, listing
+from rowmill.core.errors import UsageError
+from rowmill.core.outcome import Done, Failed, Outcome, RetryLater, StopJob
+from rowmill.core.suggest import did_you_mean, listing
 
 _OUTCOMES = (Done, Failed, RetryLater, StopJob)
 

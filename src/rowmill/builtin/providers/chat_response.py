@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from rowmill.builtin.providers.pacing import Clock, Header, retry_after, spent_limit
-from rowmill.model.outcome import NO_USAGE, Failed, RetryLater, StopJob, Usage
+from rowmill.core.outcome import NO_USAGE, Failed, RetryLater, StopJob, Usage
+from rowmill.net.pacing import Clock, Header, retry_after, spent_limit
 from rowmill.plugins.contracts import Completion
 
 Answer = Completion | Failed | RetryLater | StopJob

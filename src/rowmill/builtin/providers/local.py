@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from rowmill.builtin.providers.llama import Llama, LlamaDied, Reply
-from rowmill.model.errors import UsageError
-from rowmill.model.outcome import Failed, RetryLater, StopJob, Usage
-from rowmill.model.suggest import did_you_mean
+from rowmill.core.errors import UsageError
+from rowmill.core.outcome import Failed, RetryLater, StopJob, Usage
+from rowmill.core.suggest import did_you_mean
 from rowmill.plugins.contracts import Completion, Request
 from rowmill.plugins.regular_file import open_regular
 

@@ -15,10 +15,10 @@ import orjson
 from yarl import URL
 
 from rowmill.builtin.providers.chat_response import Answer, ChatResponse, Key, ResponseReader, rejects_schema
-from rowmill.builtin.providers.pacing import Clock
-from rowmill.model.errors import UsageError
-from rowmill.model.outcome import Failed, RetryLater, StopJob
-from rowmill.plugins.connection import in_words, innermost
+from rowmill.core.errors import UsageError
+from rowmill.core.outcome import Failed, RetryLater, StopJob
+from rowmill.net.connection import in_words, innermost
+from rowmill.net.pacing import Clock
 from rowmill.plugins.contracts import Completion, Request
 
 _BASE_URL = "https://api.openai.com/v1"

@@ -12,15 +12,15 @@ import click
 from rowmill.cli.common import the_store
 from rowmill.cli.demo import COLUMNS, LABEL, PROMPT, SYSTEM, reviews
 from rowmill.cli.foreground import finished, work
-from rowmill.engine.supervisor import processor_of
-from rowmill.model.job import Job
-from rowmill.model.status import JobStatus
-from rowmill.service import control
-from rowmill.service.request import RunRequest
-from rowmill.service.steps import step_of
-from rowmill.service.submit import submit
-from rowmill.store.opening import default_home
-from rowmill.store.store import Store
+from rowmill.core.job import Job
+from rowmill.core.status import JobStatus
+from rowmill.engine.engine import processor_of
+from rowmill.jobs import control
+from rowmill.jobs.submit.enrichments import submit
+from rowmill.jobs.submit.request import RunRequest
+from rowmill.jobs.submit.steps import step_of
+from rowmill.ledger.opening import default_home
+from rowmill.ledger.store import Store
 
 _MODEL = "local/smollm2"
 _QUESTION = "Did the product break? {{review}}"

@@ -8,8 +8,8 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from rowmill.model.errors import StoreError
-from rowmill.store.sqlite import SQLiteDatabase
+from rowmill.core.errors import StoreError
+from rowmill.db.sqlite.database import SQLiteDatabase
 
 
 def migrate(database: SQLiteDatabase, version: str) -> None:

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service.transfers import load
-from service.work import find
-from service.work import make as enrich
 
-from api.serving import Api
-from rowmill.service import datasets
-from rowmill.store.store import Store
+from rowmill.jobs import datasets
+from rowmill.ledger.store import Store
+from tests.support.serving import Api
+from tests.support.transfers import load
+from tests.support.work import find
+from tests.support.work import make as enrich
 
 PRODUCTS = {
     "name": "products",

@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 
-from rowmill.api.context import Context
-from rowmill.api.policy import Policy
-from rowmill.service.worker import Worker
-from rowmill.store.store import Store
+from rowmill.http.context import Context
+from rowmill.http.policy import Policy
+from rowmill.ledger.store import Store
 from rowmill.testing import ModelServer
-
-from ..made import completed, dataset
-from ..serving import Api, ended
-from . import asking
+from rowmill.worker.worker import Worker
+from tests.support import asking
+from tests.support.made import completed, dataset
+from tests.support.serving import Api, ended
 
 
 def test_a_job_over_inline_rows_is_worked_by_itself(api: Api, models: ModelServer, worker: Worker) -> None:

@@ -2,16 +2,15 @@
 
 import pytest
 
-from rowmill.api.context import Context
-from rowmill.model.job import JobError
-from rowmill.model.status import JobStatus, Verb
-from rowmill.service.worker import Worker
-from rowmill.store.store import Store
+from rowmill.core.job import JobError
+from rowmill.core.status import JobStatus, Verb
+from rowmill.http.context import Context
+from rowmill.ledger.store import Store
 from rowmill.testing import ModelServer, Reply
-
-from ..made import PRICE, begin, completed, make
-from ..serving import Api, ended
-from . import asking
+from rowmill.worker.worker import Worker
+from tests.support import asking
+from tests.support.made import PRICE, begin, completed, make
+from tests.support.serving import Api, ended
 
 
 def test_a_held_job_waits_until_it_is_started(api: Api, models: ModelServer, worker: Worker) -> None:

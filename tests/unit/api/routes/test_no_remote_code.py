@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from api.made import completed
-from api.serving import Answer, Api
-from rowmill.api.context import Context
-from rowmill.api.policy import Policy
-from rowmill.api.problems import Refused
-from rowmill.store.store import Store
+from rowmill.http.context import Context
+from rowmill.http.policy import Policy
+from rowmill.http.problems import Refused
+from rowmill.ledger.store import Store
+from tests.support.made import completed
+from tests.support.serving import Answer, Api
 
 ROWS = [{"review": "fine"}]
 
@@ -42,7 +42,7 @@ def check_nothing(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "function", ["os:system", "builtins:eval", "builtins:exec", "subprocess:run", "rowmill.store.opening:open_store"]
+    "function", ["os:system", "builtins:eval", "builtins:exec", "subprocess:run", "rowmill.ledger.opening:open_store"]
 )
 def test_a_function_that_nobody_allowed_is_not_run(api: Api, store: Store, function: str) -> None:
     refused = enrich(api, processor="python", function=function)

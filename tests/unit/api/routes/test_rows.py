@@ -1,11 +1,10 @@
 import pytest
 
-from rowmill.service.worker import Worker
-from rowmill.store.store import Store
+from rowmill.ledger.store import Store
 from rowmill.testing import ChatRequest, ModelServer, Reply
-
-from ..made import PRICE, begin, completed, make, settle, start
-from ..serving import Api, ended
+from rowmill.worker.worker import Worker
+from tests.support.made import PRICE, begin, completed, make, settle, start
+from tests.support.serving import Api, ended
 
 
 def test_rows_come_by_number_as_they_stand(api: Api, store: Store) -> None:

@@ -2,13 +2,12 @@ import os
 
 import pytest
 
-from rowmill.api.context import Context
-from rowmill.model.errors import StoreError
-from rowmill.service.worker import Worker
-from rowmill.store.store import Store
-
-from ..made import begin, make
-from ..serving import Api
+from rowmill.core.errors import StoreError
+from rowmill.http.context import Context
+from rowmill.ledger.store import Store
+from rowmill.worker.worker import Worker
+from tests.support.made import begin, make
+from tests.support.serving import Api
 
 
 def test_the_process_answers(api: Api) -> None:

@@ -11,17 +11,16 @@ from typing import Any
 
 import pytest
 
-from api.made import completed, make
-from api.serving import Answer, Api
 from rowmill.api import transfers
-from rowmill.api.context import Context
-from rowmill.model.status import Verb
+from rowmill.core.status import Verb
+from rowmill.files.service import path_of
+from rowmill.http.context import Context
+from rowmill.ledger.store import Store
 from rowmill.plugins.registry import load
-from rowmill.service.files import path_of
-from rowmill.service.worker import Worker
-from rowmill.store.store import Store
-
-from .test_files import TABLE, left, upload
+from rowmill.worker.worker import Worker
+from tests.support.made import completed, make
+from tests.support.serving import Answer, Api
+from tests.unit.files.test_routes import TABLE, left, upload
 
 pytestmark = pytest.mark.usefixtures("worker")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rowmill.builtin.formats import delimited
 from rowmill.builtin.formats.delimited import CommaWriter, DelimitedReader, TabReader, TabWriter
-from rowmill.model.errors import InputError, UsageError
+from rowmill.core.errors import InputError, UsageError
 from rowmill.plugins.contracts import Layout, Malformed
 
 Table = tuple[list[str], list[list[Any]]]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rowmill.builtin.formats import encoding
 from rowmill.builtin.formats.encoding import decoded, detect_encoding
-from rowmill.model.errors import InputError
+from rowmill.core.errors import InputError
 
 
 def detect(content: bytes) -> str:

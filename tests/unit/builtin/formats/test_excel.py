@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rowmill.builtin.formats import excel
 from rowmill.builtin.formats.excel import ExcelReader, ExcelWriter
-from rowmill.model.errors import InputError, UsageError
+from rowmill.core.errors import InputError, UsageError
 from rowmill.plugins.contracts import Layout
 
 Table = tuple[list[str], list[list[Any]]]

@@ -1,7 +1,7 @@
 import pytest
 
 from rowmill.builtin.formats.header import check_different, name_columns
-from rowmill.model.errors import InputError
+from rowmill.core.errors import InputError
 
 
 def test_names_lose_their_blanks_and_those_without_are_named_by_position() -> None:

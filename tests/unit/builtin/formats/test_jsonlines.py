@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowmill.builtin.formats.jsonlines import JsonLinesReader, JsonLinesWriter
-from rowmill.model.errors import InputError
+from rowmill.core.errors import InputError
 from rowmill.plugins.contracts import Layout, Malformed
 
 Table = tuple[list[str], list[list[Any]]]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rowmill.builtin.formats import parquet
 from rowmill.builtin.formats.parquet import ParquetReader, ParquetWriter
-from rowmill.model.errors import InputError
+from rowmill.core.errors import InputError
 from rowmill.plugins.contracts import Layout
 
 Table = tuple[list[str], list[list[Any]]]

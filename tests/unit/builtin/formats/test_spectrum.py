@@ -3,7 +3,7 @@ import io
 import pytest
 
 from rowmill.builtin.formats.delimited import CommaWriter, DelimitedReader
-from rowmill.model.errors import InputError
+from rowmill.core.errors import InputError
 from rowmill.plugins.contracts import Layout
 
 from .spectrum import DOCUMENTS, REFUSED, Document

@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from rowmill.builtin.processors.http import HttpProcessor
-from rowmill.model.errors import UsageError
-from rowmill.model.outcome import Done, Failed, Outcome, RetryLater
+from rowmill.core.errors import UsageError
+from rowmill.core.outcome import Done, Failed, Outcome, RetryLater
 from rowmill.testing.http_protocol import HttpProtocol, HttpRequest, HttpResponse
 
 SECRET = "very-secret-1234"

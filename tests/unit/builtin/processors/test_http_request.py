@@ -7,8 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rowmill.builtin.processors.http_request import InvalidRequest, Request, RequestTemplate
-from rowmill.model.errors import UsageError
-from rowmill.model.template import written
+from rowmill.core.errors import UsageError
+from rowmill.core.template import written
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.recursive(

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from rowmill.builtin.processors.answers import InvalidAnswer
 from rowmill.builtin.processors.http_response import Response, ResponseReader, Results
-from rowmill.model.errors import UsageError
-from rowmill.model.outcome import Done, Failed
+from rowmill.core.errors import UsageError
+from rowmill.core.outcome import Done, Failed
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "number"}

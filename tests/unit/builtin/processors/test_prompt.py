@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from rowmill.builtin.processors.prompt import PromptProcessor
-from rowmill.model.errors import NotFound, UsageError
-from rowmill.model.outcome import Done, Outcome, RetryLater, StopJob, Usage
+from rowmill.core.errors import NotFound, UsageError
+from rowmill.core.outcome import Done, Outcome, RetryLater, StopJob, Usage
 from rowmill.testing import ModelServer, Reply
 
 MOOD: dict[str, Any] = {"mood": {"type": "string", "enum": ["good", "bad"]}}

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from rowmill.builtin.processors.python import PythonProcessor
-from rowmill.model.errors import UsageError
-from rowmill.model.outcome import Done, Failed, Outcome, RetryLater, StopJob, Usage
+from rowmill.core.errors import UsageError
+from rowmill.core.outcome import Done, Failed, Outcome, RetryLater, StopJob, Usage
 
 Work = Callable[..., Outcome]
 
 MODULE = """
 import asyncio, dataclasses, datetime, functools
-from rowmill.model.outcome import Done, Failed, RetryLater, StopJob, Usage
+from rowmill.core.outcome import Done, Failed, RetryLater, StopJob, Usage
 
 def plain(row): return {"mood": row["a"].upper(), "stars": 3, "more": 1}
 async def later(row):

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from rowmill.builtin.providers.chat_response import Answer, ChatResponse, Key, ResponseReader, error_of, rejects_schema
-from rowmill.model.outcome import Failed, RetryLater, StopJob, Usage
+from rowmill.core.outcome import Failed, RetryLater, StopJob, Usage
 from rowmill.plugins.contracts import Completion
 
 KEY = "sk-very-secret-1234"

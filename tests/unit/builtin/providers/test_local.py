@@ -17,8 +17,8 @@ import pytest
 
 from rowmill.builtin.providers import local
 from rowmill.builtin.providers.local import LocalProvider
-from rowmill.model.errors import UsageError
-from rowmill.model.outcome import Failed, RetryLater
+from rowmill.core.errors import UsageError
+from rowmill.core.outcome import Failed, RetryLater
 from rowmill.plugins.contracts import Completion, Request
 
 LABELS = {

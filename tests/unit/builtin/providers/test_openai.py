@@ -10,8 +10,8 @@ import pytest
 
 from rowmill.builtin.providers.chat_response import Answer
 from rowmill.builtin.providers.openai import OpenAIProvider
-from rowmill.model.errors import UsageError
-from rowmill.model.outcome import Failed, RetryLater, StopJob, Usage
+from rowmill.core.errors import UsageError
+from rowmill.core.outcome import Failed, RetryLater, StopJob, Usage
 from rowmill.plugins.contracts import Completion, Request
 from rowmill.testing import ChatRequest, ModelServer, Reply
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from rowmill.builtin.providers.local import LocalProvider
 from rowmill.cli import demo
-from rowmill.model.columns import answer_schema, parse_columns
-from rowmill.model.template import Template
+from rowmill.core.columns import answer_schema, parse_columns
+from rowmill.core.template import Template
 from rowmill.plugins.contracts import Completion, Request
 
 

@@ -15,14 +15,14 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, create_engine
 
-from rowmill.model.budget import Price
-from rowmill.model.errors import StoreError
-from rowmill.model.ledger import Chunk
-from rowmill.model.schema import Schema
+from rowmill.core.commit import Chunk
+from rowmill.core.errors import StoreError
+from rowmill.core.money import Price
+from rowmill.db.sqlite.database import SQLiteDatabase
+from rowmill.ledger.opening import HEAD, open_store
 from rowmill.store import migrations
-from rowmill.store.opening import HEAD, open_store
-from rowmill.store.sqlite import SQLiteDatabase
 from rowmill.store.tables import metadata
+from rowmill.tables.schema import Schema
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def test_a_failed_migration_leaves_a_store_of_the_first_release_as_it_was(
 _KILLED = """
 import os, sqlite3, sys
 from pathlib import Path
-from rowmill.store.opening import open_store
+from rowmill.ledger.opening import open_store
 
 connect = sqlite3.connect
 

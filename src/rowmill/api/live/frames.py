@@ -1,0 +1,91 @@
+"""Jobs and what happened to them, written as server-sent events (the HTML standard, section 9.2)."""
+
+from dataclasses import dataclass
+
+import orjson
+from fastapi.sse import format_sse_event
+
+from rowmill.core.job import Job
+from rowmill.core.status import JobStatus, JobType
+from rowmill.core.timestamps import moment
+from rowmill.jobs.view import job_view
+from rowmill.ledger.events import Event
+from rowmill.shapes.jobs import JobOutput
+
+_ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+_BY_TIME = {"duration_seconds", "rate", "eta_seconds"}
+"""Fields that change by the mere passing of time, which is no progress."""
+
+_RETRY = 2000
+"""Milliseconds after which a browser connects again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A job as it was read in look number ``look``: as ``text`` (JSON), and as the ``frame`` of a progress event.
+    ``mark`` is another one once anything but the time has changed."""
+
+    job: str
+    job_type: JobType
+    text: str
+    frame: bytes
+    mark: int
+    ended: bool
+    look: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A status event as it is sent. ``mark`` is that of the snapshot in it where that is told just so; ``ends`` says
+    that the job has ended."""
+
+    seq: int
+    job: str
+    job_type: JobType
+    frame: bytes
+    mark: int | None
+    ends: bool
+
+
+def snapshot_of(job: Job, now: float, look: int = 0) -> Snapshot:
+    shown = JobOutput.model_validate(job_view(job, now))
+    text = shown.model_dump_json(by_alias=True)
+    mark = hash(shown.model_dump_json(exclude=_BY_TIME))
+    frame = _frame("job.progress", now, text)
+    return Snapshot(job.id, job.type, text, frame, mark, has_ended(job), look)
+
+
+def told_of(event: Event, job: Snapshot | None) -> Told:
+    """``event`` with the job as it stands, or as far as the event knows it; the status is the event's own."""
+    now = orjson.loads(job.text) if job else {**event.known, "deleted": True}
+    told = {**now, **event.known}
+    frame = _frame(event.type, event.at, orjson.dumps(told).decode(), event.seq)
+    ends = event.type == "job.deleted" or event.status in _ENDED
+    # How the job stands is still to be told where it is not what the event led to.
+    return Told(event.seq, event.job, event.job_type, frame, job.mark if job and told == now else None, ends)
+
+
+def greeting(seq: int) -> bytes:
+    """What a stream begins with: ``seq`` is the number of the last event before it, from which a browser goes on that
+    loses the connection before it has seen another."""
+    return format_sse_event(id=str(seq), retry=_RETRY)
+
+
+def reset(now: float) -> bytes:
+    """Status events may have been missed that are no longer kept."""
+    return _frame("reset", now, "null")
+
+
+def end(now: float, seq: int) -> bytes:
+    """The job has ended, and nothing follows."""
+    return _frame("end", now, "null", seq)
+
+
+def has_ended(job: Job | None) -> bool:
+    """Whether nothing more happens to ``job`` by itself."""
+    return job is None or job.status in _ENDED
+
+
+def _frame(type_: str, at: float, data: str, seq: int | None = None) -> bytes:
+    text = f'{{"type":"{type_}","timestamp":"{moment(at)}","data":{data}}}'
+    return format_sse_event(event=type_, data_str=text, id=None if seq is None else str(seq))

@@ -1,0 +1,122 @@
+"""Connections: made, listed, changed, tried, deleted."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Response
+
+from rowmill.connections import service as connections
+from rowmill.connections.check import check_connection
+from rowmill.connections.service import connection_view, qualified
+from rowmill.connections.shapes import (
+    ConnectionChange,
+    ConnectionInput,
+    ConnectionOutput,
+    ConnectionTested,
+    ConnectionTrial,
+)
+from rowmill.connections.store import Connection, Connections
+from rowmill.http import etags
+from rowmill.http.access import ADMIN, READ
+from rowmill.http.context import ContextDep, StoreDep
+from rowmill.http.etags import IfMatch, etag_of
+from rowmill.http.idempotency import Made, OnceDep
+from rowmill.http.paging import Cursor, Limit, Pager
+from rowmill.http.problems import responses
+from rowmill.shapes.base import Page
+
+router = APIRouter(prefix="/v1/connections", tags=["connections"])
+
+Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="The connection's name.")]
+
+
+def the_connection(store: StoreDep, name: Name) -> Connection:
+    """The connection of the path. Raises ``NotFound``."""
+    return connections.get(store, name)
+
+
+ConnectionDep = Annotated[Connection, Depends(the_connection)]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=ConnectionOutput,
+    dependencies=[ADMIN],
+    responses=responses("conflict", "idempotency_key_reused", "not_found", "usage"),
+)
+def create_connection(store: StoreDep, once: OnceDep, asked: ConnectionInput) -> Response:
+    """Makes a connection, which jobs call by its name."""
+
+    def make(connection_id: str) -> Made:
+        given = asked.model_dump(exclude={"name", "provider"})
+        made = connections.add(store, asked.name, asked.provider, **given, connection_id=connection_id)
+        return Made(connection_view(made), headers={"Location": f"/v1/connections/{made.name}", "ETag": _etag(made)})
+
+    return once("conn", asked, make)
+
+
+@router.get("", response_model=Page[ConnectionOutput], dependencies=[READ], responses=responses("invalid_cursor"))
+def list_connections(store: StoreDep, limit: Limit = 50, cursor: Cursor = None) -> Any:
+    """Connections by name."""
+    pager = Pager("connections")
+    found = Connections(store.database).page(pager.after(cursor, ""), limit + 1)
+    return pager.page(found, limit, lambda connection: connection.name, connection_view)
+
+
+@router.get("/{name}", response_model=ConnectionOutput, dependencies=[READ], responses=responses("not_found"))
+def get_connection(connection: ConnectionDep, response: Response) -> Any:
+    """A connection; of its key only whether there is one."""
+    response.headers["ETag"] = _etag(connection)
+    return connection_view(connection)
+
+
+@router.patch(
+    "/{name}",
+    response_model=ConnectionOutput,
+    dependencies=[ADMIN],
+    responses=responses("conflict", "not_found", "precondition_failed", "usage"),
+)
+def change_connection(
+    store: StoreDep, connection: ConnectionDep, change: ConnectionChange, response: Response, if_match: IfMatch = None
+) -> Any:
+    """Changes a connection. A running job uses it as it was until it is resumed."""
+    given = change.model_dump(include=change.model_fields_set)
+    changed = connections.update(store, connection.name, given, _seen(connection, if_match))
+    response.headers["ETag"] = _etag(changed)
+    return connection_view(changed)
+
+
+@router.delete(
+    "/{name}",
+    status_code=204,
+    response_class=Response,
+    dependencies=[ADMIN],
+    responses=responses("busy", "not_found", "precondition_failed"),
+)
+def delete_connection(store: StoreDep, connection: ConnectionDep, if_match: IfMatch = None) -> None:
+    """Deletes a connection and its key, unless a job uses it that may go on."""
+    connections.remove(store, connection.name, _seen(connection, if_match))
+
+
+@router.post(
+    "/{name}/test",
+    response_model=ConnectionTested,
+    dependencies=[ADMIN],
+    responses=responses("not_found", "server_file", "usage"),
+)
+def try_connection(context: ContextDep, connection: ConnectionDep, asked: ConnectionTrial | None = None) -> Any:
+    """Tries a connection now: takes up to 30 seconds, and with a model the price of a token."""
+    model = qualified(context.store, connection.name, asked.model if asked else None)
+    context.policy.check_model(model)
+    checked = check_connection(context.store, connection.name, model)
+    return {"outcome": checked.outcome, "message": checked.message}
+
+
+def _seen(connection: Connection, if_match: str | None) -> int | None:
+    """The revision that is to be changed, ``None`` for whichever is there. Raises ``Refused``."""
+    etags.check(if_match, _etag(connection))
+    return None if if_match is None else connection.revision
+
+
+def _etag(connection: Connection) -> str:
+    return etag_of(connection.id, connection.revision)

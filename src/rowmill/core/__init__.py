@@ -1,0 +1,1 @@
+"""Statuses, rules, money and errors: pure, without input or output."""

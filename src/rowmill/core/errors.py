@@ -1,0 +1,97 @@
+"""Every error that Rowmill raises on purpose.
+
+::
+
+    RowmillError
+    ├── UsageError            a wrong option, command or combination                       exit 2
+    │   ├── InputError        the input cannot be read as it stands                        exit 2
+    │   ├── NotFound          no such job, dataset, processor or provider                  exit 2
+    │   ├── IllegalTransition the job's status does not allow this                         exit 2 (409)
+    │   ├── Busy              another process has it                                       exit 2 (409)
+    │   ├── Conflict          it does not go with what is there already                    exit 2 (409)
+    │   └── Outdated          it was changed since it was looked at                        exit 2 (412)
+    ├── NothingToDo           no record is new or has changed: no error to a nightly run   exit 0
+    ├── StoreError            the database refused: disk full, damaged, too new            exit 3
+    │   └── DiskFull          an upload does not fit on the disk                           exit 3 (507)
+    └── Fenced                this engine was presumed dead and has lost its claim         exit 3
+
+Foreign exceptions are turned into these at the edge where they arise: the store's at its transactions, a format's in
+its reader. What a processor or provider meets is no exception but an outcome (``rowmill.core.outcome``).
+"""
+
+
+class RowmillError(Exception):
+    """``message`` is one sentence saying what happened and where; ``hint`` is what to do about it."""
+
+    code = "internal"
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}".strip())
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(RowmillError):
+    code = "usage"
+    exit_code = 2
+
+
+class InputError(UsageError):
+    code = "input"
+
+
+class NotFound(UsageError):
+    code = "not_found"
+
+
+class IllegalTransition(UsageError):
+    code = "illegal_transition"
+
+    def __init__(self, verb: str, status: str, allowed: list[str]) -> None:
+        wanted = " or ".join(allowed)
+        hint = "Pause or cancel it first." if (verb, status) == ("delete", "running") else f"It must be {wanted}."
+        super().__init__(f"A {status} job cannot {_INFINITIVES.get(verb, f'be said to {verb}')}.", hint)
+
+
+class Busy(UsageError):
+    code = "busy"
+
+
+class Conflict(UsageError):
+    code = "conflict"
+
+
+class Outdated(UsageError):
+    code = "precondition_failed"
+
+
+class NothingToDo(RowmillError):
+    code = "nothing_to_do"
+    exit_code = 0
+
+
+class StoreError(RowmillError):
+    code = "store"
+    exit_code = 3
+
+
+class DiskFull(StoreError):
+    code = "disk_full"
+
+
+class Fenced(RowmillError):
+    code = "fenced"
+    exit_code = 3
+
+
+_INFINITIVES = {
+    "pause": "be paused",
+    "resume": "be resumed",
+    "retry": "be retried",
+    "cancel": "be cancelled",
+    "dismiss": "be dismissed",
+    "delete": "be deleted",
+    "claim": "be claimed",
+    "change": "be changed",
+}

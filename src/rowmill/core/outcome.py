@@ -1,0 +1,62 @@
+"""What became of one attempt: a value, never an exception.
+
+A processor returns one of four: ``Done``, ``Failed`` (this row, for good), ``RetryLater`` (this row, again) or
+``StopJob`` (would fail every row). ``rowmill.core.retry`` decides what follows.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one attempt used: model tokens in and out. Money is worked out from these at the job's pinned price."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+NO_USAGE = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The step's output columns, by name. ``hold`` closes the connection's gate for so many seconds (a provider's
+    ``x-ratelimit-*`` headers said that nothing is left until then)."""
+
+    values: dict[str, Any]
+    usage: Usage = NO_USAGE
+    hold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """This row will not succeed by being tried again. ``code`` is stable, ``message`` one sentence."""
+
+    code: str
+    message: str
+    usage: Usage = NO_USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """Worth another try. With ``gate`` the whole connection waits (429, or 503 with Retry-After) and the row pays no
+    attempt; ``after`` is what the other side asked for, in seconds, ``None`` where it did not say."""
+
+    code: str
+    message: str
+    after: float | None = None
+    gate: bool = False
+    usage: Usage = NO_USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class StopJob:
+    """Would fail every row: the job stops with this error, and the row goes back unburnt."""
+
+    code: str
+    message: str
+    hint: str = field(default="")
+
+
+Outcome = Done | Failed | RetryLater | StopJob

@@ -1,1 +1,0 @@
-"""Who hands out chunks."""

@@ -1,0 +1,1 @@
+"""Runs an enrichment, row by row: feed, attempt, settle, commit."""

@@ -1,0 +1,1 @@
+"""Runs an import or an export, batch by batch."""

@@ -1,0 +1,1 @@
+"""The operations on jobs and datasets that every interface calls."""

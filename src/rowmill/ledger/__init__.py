@@ -1,0 +1,1 @@
+"""Jobs in the store: claims, commits, recovery, control, events, queue, datasets."""

@@ -1,0 +1,376 @@
+"""What a user says to a job, and a job's beginning and end in the store.
+
+A job that a living engine holds gets a wish, which the engine obeys; any other changes at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from rowmill.core.errors import Busy, UsageError
+from rowmill.core.job import JobDraft, Settings
+from rowmill.core.status import JobStatus, JobType, PauseReason, Verb, sources, target
+from rowmill.core.transfer import IMPORTABLE_TO
+from rowmill.db.database import Database, Transaction
+from rowmill.db.values import dump, dump_or_none, new_id, placeholders
+from rowmill.ledger.datasets import found_or_made, keep_schema, reserve
+from rowmill.ledger.events import note, note_status
+from rowmill.ledger.files import attach, drop_downloads
+from rowmill.ledger.ledger import reopen
+from rowmill.ledger.mapping import refuse, settings_of, spec_of
+from rowmill.ledger.publish import publish
+from rowmill.ledger.recovery import bury, bury_claim
+from rowmill.ledger.selection import select_left, select_ranges
+from rowmill.tables.schema import Schema
+
+_REASON = "CASE WHEN ? = 'user' THEN 'user' ELSE coalesce({}, ?) END"
+"""A user's own reason to pause takes the place of the engine's: then the job does not go on by itself."""
+
+
+class Control:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(self, draft: JobDraft, now: float) -> int:
+        """Stores a new pending job with its rows; returns its number."""
+        with self._database.transaction() as tx:
+            return _insert(tx, draft, now)
+
+    def submit_once(self, draft: JobDraft, now: float, *, again: bool = False) -> tuple[int, bool]:
+        """The number of the job that is the same run, or of a new one; and whether it is new. With ``again`` a job that
+        has completed is no longer the same."""
+        with self._database.transaction() as tx:
+            sql = "SELECT max(pk) FROM jobs WHERE identity = ? AND status <> 'cancelled' AND NOT (? AND status = ?)"
+            known = tx.execute(sql, (draft.identity, again, JobStatus.COMPLETED))[0][0]
+            return (known, False) if known else (_insert(tx, draft, now), True)
+
+    def submit_import(self, draft: JobDraft, name: str, schema: Schema, now: float) -> int:
+        """Stores a new import into the lasting dataset called ``name``, which is made where there is none; ``schema``
+        joins the one that it has. Raises ``Busy`` where an import into it has not ended."""
+        with self._database.transaction() as tx:
+            dataset = found_or_made(tx, name, now)
+            keep_schema(tx, dataset.pk, dataset.schema.merged(schema))
+            pk = _insert(tx, replace(draft, dataset=dataset.pk), now)
+            _reserve(tx, dataset.pk, pk)
+            return pk
+
+    def pause(self, job: int, now: float, reason: PauseReason = PauseReason.USER) -> None:
+        bury(self._database, job, now)
+        with self._database.transaction() as tx:
+            wished = tx.change(
+                f"""UPDATE jobs SET wish = coalesce(wish, 'pause'), wish_reason = {_REASON.format("wish_reason")}
+                    WHERE pk = ? AND status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk)""",  # noqa: S608
+                (reason, reason, job),
+            )
+            if not wished:
+                changes = f"pause_reason = {_REASON.format('pause_reason')}"
+                self._move(tx, job, Verb.PAUSE, changes, (reason, reason))
+                note_status(tx, job, now)
+
+    def cancel(self, job: int, now: float) -> None:
+        if bury(self._database, job, now) is Verb.CANCEL:
+            return
+        with self._database.transaction() as tx:
+            wished = tx.change(
+                """UPDATE jobs SET wish = 'cancel', wish_reason = NULL
+                   WHERE pk = ? AND status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk)""",
+                (job,),
+            )
+            if not wished:
+                self._move(
+                    tx, job, Verb.CANCEL, "wish = NULL, pause_reason = NULL, error = NULL, finished_at = ?", (now,)
+                )
+                note_status(tx, job, now)
+                publish(tx, job)
+                drop_downloads(tx, "pk", job)
+
+    def resume(self, job: int, now: float, *, detached: bool = False) -> None:
+        """Takes a pause back that is still being obeyed, or lets the job go on when an engine claims it: any worker's
+        if ``detached``, else the caller's own.
+
+        Raises ``Busy`` where a living engine works it already, or is about to cancel it.
+        """
+        bury(self._database, job, now)
+        with self._database.transaction() as tx:
+            if tx.change("UPDATE jobs SET wish = NULL, wish_reason = NULL WHERE pk = ? AND wish = 'pause'", (job,)):
+                return
+            self._refuse_held(tx, job)
+            changes = "pause_reason = NULL, error = NULL, finished_at = NULL, detached = ?"
+            self._move(tx, job, Verb.RESUME, changes, (int(detached),))
+            note_status(tx, job, now)
+
+    def retry(
+        self,
+        job: int,
+        now: float,
+        *,
+        failed_only: bool = False,
+        codes: Sequence[str] = (),
+        ranges: Sequence[tuple[int, int]] = (),
+        detached: bool = False,
+    ) -> int:
+        """Takes failed rows back to pending, all or those with one of ``codes`` and in one of ``ranges``; returns how
+        many. Who works them then is as for ``resume``. Raises ``UsageError`` where a completed job has no such row."""
+        bury(self._database, job, now)
+        with self._database.transaction() as tx:
+            self._refuse_held(tx, job)
+            _refuse_whole(tx, job)
+            numbers = _failed(tx, job, codes, ranges)
+            unfinished = tx.execute("SELECT 1 FROM jobs WHERE pk = ? AND status <> 'completed'", (job,))
+            if not numbers and (failed_only or not unfinished):
+                raise UsageError("The job has no failed row to retry.", "See its rows with `rowmill rows`.")
+            self._move(
+                tx,
+                job,
+                Verb.RETRY,
+                """pause_reason = NULL, error = NULL, finished_at = NULL, dismissed = 0, seq = seq + 1,
+                   failed = failed - ?, touched_only = ?, tolerated = NULL, detached = ?""",
+                (len(numbers), int(failed_only), int(detached)),
+            )
+            seq, generation = tx.execute("SELECT seq, generation FROM jobs WHERE pk = ?", (job,))[0]
+            reopen(tx, job, seq, generation, numbers)
+            _reserve_again(tx, job)
+            note_status(tx, job, now)
+        return len(numbers)
+
+    def dismiss(self, job: int) -> None:
+        with self._database.transaction() as tx:
+            self._move(tx, job, Verb.DISMISS, "dismissed = 1", ())
+
+    def bury(self, job: int, now: float) -> None:
+        """Frees the job where the engine that had it is dead; what was wished of it meanwhile takes effect."""
+        bury(self._database, job, now)
+
+    def take_over(self, job: int, now: float) -> None:
+        """Takes the job from an engine that is alive but does not answer; what it commits later is refused."""
+        with self._database.transaction() as tx:
+            for (generation,) in tx.execute("SELECT generation FROM claims WHERE job = ?", (job,)):
+                bury_claim(tx, job, generation, now)
+
+    def let_go(self, job: int, engine: str, now: float) -> bool:
+        """Takes the job from ``engine``, which lives but has lost track of it, so that it counts as interrupted;
+        ``False`` where that does not hold it."""
+        with self._database.transaction() as tx:
+            held = tx.execute("SELECT generation FROM claims WHERE job = ? AND engine = ?", (job, engine))
+            for (generation,) in held:
+                bury_claim(tx, job, generation, now)
+        return bool(held)
+
+    def steer(self, job: int, **changes: object) -> Settings:
+        """Changes settings by name; a running engine follows within a moment."""
+        with self._database.transaction() as tx:
+            text = tx.execute("SELECT settings FROM jobs WHERE pk = ?", (job,))[0][0]
+            settings = replace(settings_of(text), **changes)  # type: ignore[arg-type]
+            tx.execute("UPDATE jobs SET settings = ? WHERE pk = ?", (dump(settings), job))
+        return settings
+
+    def describe(self, job: int, *, name: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+        """Changes what people call the job, or their notes to it."""
+        with self._database.transaction() as tx:
+            tx.execute(
+                "UPDATE jobs SET name = coalesce(?, name), metadata = coalesce(?, metadata) WHERE pk = ?",
+                (name, dump_or_none(metadata), job),
+            )
+
+    def go_on(self, job: int, reason: PauseReason, now: float) -> bool:
+        """Lets a detached job that is paused for ``reason`` wait for a worker again; ``False`` where it is another."""
+        with self._database.transaction() as tx:
+            moved = tx.change(
+                """UPDATE jobs SET status = ?, pause_reason = NULL, error = NULL
+                   WHERE pk = ? AND status = 'paused' AND pause_reason = ? AND detached = 1""",
+                (target(JobStatus.PAUSED, Verb.RESUME), job, reason),
+            )
+            if moved:
+                note_status(tx, job, now)
+        return bool(moved)
+
+    def held_up(self, reason: PauseReason) -> list[int]:
+        """The numbers of detached jobs that are paused for ``reason``, the oldest first."""
+        sql = "SELECT pk FROM jobs WHERE status = 'paused' AND detached = 1 AND pause_reason = ? ORDER BY pk"
+        return [pk for (pk,) in self._database.read(sql, (reason,))]
+
+    def delivered(self, job: int, stamp: str) -> None:
+        """Notes the output file as it is about to be put in place, so that none is missing any more."""
+        with self._database.transaction() as tx:
+            tx.execute("UPDATE jobs SET delivered = ?, error = NULL WHERE pk = ?", (stamp, job))
+
+    def delete(self, job: int, now: float) -> None:
+        """Removes the job; ``purge`` removes its rows' outcomes, and its dataset where nothing else needs that. What an
+        import has brought in stays. Raises ``UsageError`` where an export still reads from the job."""
+        bury(self._database, job, now)
+        with self._database.transaction() as tx:
+            self._refuse_held(tx, job)
+            _refuse_needed(tx, job)
+            publish(tx, job)
+            note(tx, "job.deleted", job, now)
+            drop_downloads(tx, "pk", job)
+            legal = sources(Verb.DELETE)
+            where = f"DELETE FROM jobs WHERE pk = ? AND status IN ({placeholders(len(legal))})"  # noqa: S608
+            if not tx.change(where, (job, *legal)):
+                raise refuse(tx, job, Verb.DELETE)
+
+    def delete_dataset(self, dataset: int, now: float, *, with_jobs: bool = False) -> list[str]:
+        """Removes the dataset with its imports and exports, and its enrichments if ``with_jobs``, which must all have
+        ended; returns their ids. Raises ``UsageError`` where another job needs it. ``purge`` removes its records."""
+        ended = (JobStatus.COMPLETED.value, JobStatus.CANCELLED.value)
+        with self._database.transaction() as tx:
+            needing = tx.execute(
+                f"""SELECT id, type, status FROM jobs WHERE dataset = ?
+                    AND ((type = 'enrichment' AND NOT ?) OR status NOT IN ({placeholders(len(ended))}))
+                    ORDER BY CASE WHEN status IN ({placeholders(len(ended))}) THEN 1 ELSE 0 END, pk""",  # noqa: S608
+                (dataset, with_jobs, *ended, *ended),
+            )
+            if needing:
+                id_, type_, status = needing[0]
+                more = f" and {len(needing) - 1} more" if len(needing) > 1 else ""
+                hint = "Delete that first, or delete the dataset --with-jobs."
+                if status not in ended:
+                    hint = f"Let it end, or cancel it first: rowmill cancel {id_}"
+                raise Busy(f"The dataset is needed by the {type_} {id_}{more} ({status}).", hint)
+            for (pk,) in tx.execute("SELECT pk FROM jobs WHERE dataset = ?", (dataset,)):
+                note(tx, "job.deleted", pk, now)
+            drop_downloads(tx, "dataset", dataset)
+            gone = [id_ for (id_,) in tx.execute("DELETE FROM jobs WHERE dataset = ? RETURNING id", (dataset,))]
+            tx.execute("DELETE FROM datasets WHERE pk = ?", (dataset,))
+        return gone
+
+    @staticmethod
+    def _move(tx: Transaction, job: int, verb: Verb, changes: str, params: tuple[object, ...]) -> None:
+        """Applies ``verb`` by the transition table, in one guarded statement."""
+        legal = sources(verb)
+        cases = " ".join("WHEN ? THEN ?" for _ in legal)
+        targets = [value for status in legal for value in (status, target(status, verb))]
+        moved = tx.change(
+            f"""UPDATE jobs SET status = CASE status {cases} END, {changes}
+                WHERE pk = ? AND status IN ({placeholders(len(legal))})""",  # noqa: S608 - constants only
+            (*targets, *params, job, *legal),
+        )
+        if not moved:
+            raise refuse(tx, job, verb)
+
+    @staticmethod
+    def _refuse_held(tx: Transaction, job: int) -> None:
+        held = tx.execute(
+            """SELECT pid, wish FROM claims JOIN jobs ON pk = job LEFT JOIN engines ON engines.id = engine
+               WHERE job = ?""",
+            (job,),
+        )
+        if held:
+            pid, wish = held[0]
+            doing = "being cancelled" if wish == Verb.CANCEL else "being run"
+            raise Busy(f"The job is {doing} by process {pid}.", "Follow it with `rowmill watch`.")
+
+
+def _insert(tx: Transaction, draft: JobDraft, now: float) -> int:
+    if not tx.change("UPDATE datasets SET loader = NULL WHERE pk = ?", (draft.dataset,)):
+        raise UsageError("The job's dataset was deleted at this moment.", "Run the command again.")
+    if (
+        draft.extract
+        and draft.extract.origin
+        and not tx.execute("SELECT 1 FROM jobs WHERE pk = ?", (draft.extract.origin,))
+    ):
+        raise UsageError("The job was deleted at this moment.", "List the others with `rowmill jobs`.")
+    attach(tx, draft, now)
+    pk: int = tx.execute(
+        """INSERT INTO jobs (id, type, name, status, dismissed, touched_only, identity, spec, settings, dataset,
+                             revision, stamp, origin, metadata, file, detached, generation, seq, succeeded, failed,
+                             skipped, uncertain, tokens_in, tokens_out, cost, created_at, pause_reason)
+           VALUES (?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?, ?) RETURNING pk""",
+        (
+            draft.id or new_id("job"),
+            draft.type,
+            draft.name,
+            JobStatus.PAUSED if draft.held else JobStatus.PENDING,
+            draft.identity,
+            spec_of(draft),
+            dump(draft.settings),
+            draft.dataset,
+            draft.revision,
+            draft.stamp,
+            draft.extract.origin if draft.extract else None,
+            dump(draft.metadata),
+            draft.file,
+            int(draft.detached),
+            now,
+            PauseReason.USER if draft.held else None,
+        ),
+    )[0][0]
+    total = None if draft.type is JobType.IMPORT else _select(tx, pk, draft)
+    tx.execute("UPDATE jobs SET total = ? WHERE pk = ?", (total, pk))
+    if total != 0:
+        tx.execute("INSERT INTO chunks (job, hi, lo) VALUES (?, ?, 1)", (pk, total or IMPORTABLE_TO))
+    note(tx, "job.created", pk, now)
+    return pk
+
+
+def _select(tx: Transaction, job: int, draft: JobDraft) -> int:
+    """Chooses the job's rows; returns how many they are. Raises ``UsageError`` where there are none."""
+    if draft.rows is not None:
+        total = draft.rows
+    elif draft.from_job is None:
+        total = select_ranges(tx, job, draft.selection)
+    else:
+        total = select_left(tx, job, draft.from_job, draft.from_status or "failed")
+    if total == 0 and draft.type is not JobType.EXPORT:  # the file of an export may have a header alone
+        raise UsageError("There is no row to work on.", "Choose other rows.")
+    return total
+
+
+def _reserve(tx: Transaction, dataset: int, job: int) -> None:
+    other = reserve(tx, dataset, job)
+    if other is not None:
+        id_, status = tx.execute("SELECT id, status FROM jobs WHERE pk = ?", (other,))[0]
+        hint = f"Let it end (rowmill resume {id_}), or cancel it (rowmill cancel {id_}): what it brought in is kept."
+        raise Busy(f"{id_}, which is {status}, imports into this dataset.", hint)
+
+
+def _reserve_again(tx: Transaction, job: int) -> None:
+    """An import that had ended begins another revision."""
+    ended = tx.execute(
+        """SELECT dataset FROM jobs j JOIN datasets d ON d.pk = dataset
+           WHERE j.pk = ? AND type = 'import' AND coalesce(importer, 0) <> j.pk""",
+        (job,),
+    )
+    for (dataset,) in ended:
+        _reserve(tx, dataset, job)
+        tx.execute("UPDATE jobs SET position = NULL WHERE pk = ?", (job,))
+
+
+def _refuse_whole(tx: Transaction, job: int) -> None:
+    """An export's file is written as a whole."""
+    if tx.execute("SELECT 1 FROM jobs WHERE pk = ? AND type = 'export'", (job,)):
+        raise UsageError("The failed rows of an export cannot be tried alone.", "Mend their values and export again.")
+
+
+def _refuse_needed(tx: Transaction, job: int) -> None:
+    legal = sources(Verb.CANCEL)
+    reading = tx.execute(
+        f"""SELECT id FROM jobs WHERE type = 'export' AND status IN ({placeholders(len(legal))})
+            AND origin = ?""",  # noqa: S608 - placeholders only
+        (*legal, job),
+    )
+    if reading:
+        raise Busy(f"{reading[0][0]} has not finished exporting its rows.", "Let it end or cancel it first.")
+    using = tx.execute(
+        f"""SELECT id FROM jobs WHERE status IN ({placeholders(len(legal))}) AND stamp > 0 AND pk <> ?
+            AND dataset = (SELECT dataset FROM jobs WHERE pk = ?)
+            AND EXISTS (SELECT 1 FROM results WHERE job = ?)""",  # noqa: S608 - placeholders only
+        (*legal, job, job, job),
+    )
+    if using:
+        hint = "Let it end or cancel it first."
+        raise Busy(f"{using[0][0]} has not ended and may use the columns that this job has added.", hint)
+
+
+def _failed(tx: Transaction, job: int, codes: Sequence[str], ranges: Sequence[tuple[int, int]]) -> list[int]:
+    """The numbers of the failed rows that match."""
+    where = "job = ? AND status = 'failed' AND superseded IS NULL"
+    params: list[object] = [job]
+    if codes:
+        where += f" AND code IN ({placeholders(len(codes))})"
+        params += codes
+    if ranges:
+        where += " AND (" + " OR ".join("number BETWEEN ? AND ?" for _ in ranges) + ")"
+        params += [bound for pair in ranges for bound in pair]
+    sql = f"SELECT number FROM outcomes WHERE {where} ORDER BY number"  # noqa: S608 - placeholders only
+    return [number for (number,) in tx.execute(sql, params)]

@@ -1,0 +1,52 @@
+"""What waits for a worker. Cheap enough to be asked several times a second."""
+
+from rowmill.core.job import JobError
+from rowmill.core.status import JobStatus, JobType
+from rowmill.db.database import Database
+from rowmill.db.values import dump_or_none
+
+
+class Queue:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def waiting(self, type_: JobType, limit: int) -> list[int]:
+        """The oldest pending jobs of one type that are left to any worker."""
+        lines = self._database.read(
+            "SELECT pk FROM jobs WHERE status = 'pending' AND detached = 1 AND type = ? ORDER BY pk LIMIT ?",
+            (type_, limit),
+        )
+        return [pk for (pk,) in lines]
+
+    def interrupted(self) -> list[int]:
+        """Jobs that say running although no living engine has them."""
+        lines = self._database.read("SELECT pk, engine FROM jobs LEFT JOIN claims ON job = pk WHERE status = 'running'")
+        return [pk for pk, engine in lines if engine is None or not self._database.alive(engine)]
+
+    def owed(self, engine: str) -> list[int]:
+        """Completed jobs whose output file ``engine`` has to write, or a worker that is dead by now had to."""
+        # The status is not asked for in SQL, so that the index of the few with a deliverer is the one used.
+        lines = self._database.read("SELECT pk, deliverer, status FROM jobs WHERE deliverer IS NOT NULL")
+        completed = [(pk, deliverer) for pk, deliverer, status in lines if status == JobStatus.COMPLETED]
+        return [pk for pk, deliverer in completed if deliverer == engine or not self._database.alive(deliverer)]
+
+    def take_delivery(self, job: int, engine: str) -> bool:
+        """Makes ``engine`` the one that writes the job's output file; ``False`` where another worker was faster, or
+        nobody has to any more."""
+        lines = self._database.read("SELECT deliverer FROM jobs WHERE pk = ? AND status = 'completed'", (job,))
+        if not lines or lines[0][0] is None:
+            return False
+        before = lines[0][0]
+        if before != engine and self._database.alive(before):
+            return False
+        with self._database.transaction() as tx:
+            sql = "UPDATE jobs SET deliverer = ? WHERE pk = ? AND deliverer = ? AND status = 'completed'"
+            return bool(tx.change(sql, (engine, job, before)))
+
+    def delivered(self, job: int, engine: str, error: JobError | None = None) -> None:
+        """The output file is written, or cannot be because of ``error``, which the completed job then shows."""
+        with self._database.transaction() as tx:
+            tx.execute(
+                "UPDATE jobs SET deliverer = NULL, error = ? WHERE pk = ? AND deliverer = ? AND status = 'completed'",
+                (dump_or_none(error), job, engine),
+            )

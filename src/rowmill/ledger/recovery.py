@@ -1,0 +1,133 @@
+"""What happens to a job when the engine that had it is dead.
+
+The slots that it occupied are exactly the calls that may have been made and were not saved. They are counted as
+``uncertain`` and their rows go back, remembering how many crashes they have seen.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from rowmill.core.retry import LAST_CRASH
+from rowmill.core.status import JobStatus, Verb, target
+from rowmill.db.database import Database, Transaction
+from rowmill.ledger.events import note_status
+from rowmill.ledger.files import drop_downloads
+from rowmill.ledger.publish import publish
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """What the end of a claim left: the id of its ``job``, which wish was ``obeyed``, how many calls are ``uncertain``,
+    and the numbers of rows that have ``failed`` since it was not the first crash that they saw."""
+
+    job: str
+    obeyed: Verb | None
+    uncertain: int
+    failed: list[int]
+
+
+def bury(database: Database, job: int, now: float) -> Verb | None:
+    """Frees ``job`` of every dead engine's claim; what was wished of it meanwhile takes effect, and is returned.
+
+    In a transaction of its own: it stands also where what is then said to the job is refused.
+    """
+    with database.transaction() as tx:
+        claims = tx.execute("SELECT generation, engine FROM claims WHERE job = ?", (job,))
+        found = [bury_claim(tx, job, generation, now) for generation, engine in claims if not database.alive(engine)]
+    for buried in found:
+        _tell(buried)
+    return found[-1].obeyed if found else None
+
+
+def _tell(buried: Buried) -> None:
+    about = {"job": buried.job}
+    _log.warning("a process died while it worked the job", extra={**about, "uncertain": buried.uncertain})
+    for number in buried.failed:
+        _log.warning("row failed", extra={**about, "row": number, "code": "crashed_process"})
+
+
+def bury_claim(tx: Transaction, job: int, generation: int, now: float) -> Buried:
+    """Takes the job from the claim of ``generation``, whether its engine is dead or only presumed so."""
+    failed = _fail_repeat_offenders(tx, job, generation, now)
+    tx.execute(
+        """INSERT INTO deferred (job, number, due_at, generation, step, attempts, crashes, carried)
+           SELECT job, number, 0, generation, step, attempts, crashes + 1, carried FROM slots
+           WHERE job = ? AND generation = ?""",
+        (job, generation),
+    )
+    lost = tx.change("DELETE FROM slots WHERE job = ? AND generation = ?", (job, generation))
+    _end_crashed(tx, job, generation, lost, now)
+    [(id_,)] = tx.execute("SELECT id FROM jobs WHERE pk = ?", (job,))
+    obeyed = _obey_wish(tx, job, now)
+    tx.execute(
+        """DELETE FROM engines WHERE id NOT IN (SELECT engine FROM claims)
+           AND id IN (SELECT engine FROM executions WHERE job = ? AND ended_as = 'crashed')""",
+        (job,),
+    )
+    return Buried(id_, obeyed, lost + len(failed), failed)
+
+
+def _fail_repeat_offenders(tx: Transaction, job: int, generation: int, now: float) -> list[int]:
+    """Returns the numbers of the rows that it fails."""
+    seq = tx.execute("UPDATE jobs SET seq = seq + 1 WHERE pk = ? RETURNING seq", (job,))[0][0]
+    lines = tx.execute(
+        """INSERT INTO outcomes (job, number, seq, status, output, step, attempt, started_at, duration, code, message,
+                                 tokens_in, tokens_out, cost)
+           SELECT job, number, ?, 'failed', carried, step, attempts + 1, ?, 0, 'crashed_process', ?, 0, 0, 0 FROM slots
+           WHERE job = ? AND generation = ? AND crashes + 1 >= ? RETURNING number""",
+        (
+            seq,
+            now,
+            f"The process ended {LAST_CRASH} times while it worked this row; retry it if that had other reasons.",
+            job,
+            generation,
+            LAST_CRASH,
+        ),
+    )
+    failed = [number for (number,) in lines]
+    if failed:
+        more = len(failed)
+        tx.execute("UPDATE jobs SET failed = failed + ?, uncertain = uncertain + ? WHERE pk = ?", (more, more, job))
+        tx.execute("UPDATE executions SET uncertain = uncertain + ? WHERE job = ? AND finished_at IS NULL", (more, job))
+        tx.execute(
+            "DELETE FROM slots WHERE job = ? AND generation = ? AND crashes + 1 >= ?", (job, generation, LAST_CRASH)
+        )
+    return failed
+
+
+def _end_crashed(tx: Transaction, job: int, generation: int, lost: int, now: float) -> None:
+    tx.execute("UPDATE jobs SET uncertain = uncertain + ? WHERE pk = ?", (lost, job))
+    tx.execute("UPDATE executions SET uncertain = uncertain + ? WHERE job = ? AND finished_at IS NULL", (lost, job))
+    end_claim(tx, job, generation, "crashed", now)
+
+
+def end_claim(tx: Transaction, job: int, generation: int, ended_as: str, now: float) -> None:
+    """Ends the execution of a claim: it holds nothing afterwards."""
+    tx.execute(
+        """UPDATE executions SET finished_at = ?, ended_as = ?,
+                  processed = (SELECT succeeded + failed + skipped FROM jobs WHERE pk = job) - began_with
+           WHERE job = ? AND finished_at IS NULL""",
+        (now, ended_as, job),
+    )
+    tx.execute("UPDATE chunks SET generation = NULL WHERE job = ? AND generation = ?", (job, generation))
+    tx.execute("DELETE FROM claims WHERE job = ? AND generation = ?", (job, generation))
+
+
+def _obey_wish(tx: Transaction, job: int, now: float) -> Verb | None:
+    """Carries out a standing pause or cancel of a job that no engine holds; returns which it was."""
+    for verb in (Verb.PAUSE, Verb.CANCEL):
+        obeyed = tx.change(
+            """UPDATE jobs SET status = ?, pause_reason = CASE WHEN wish = 'pause' THEN wish_reason END,
+                      wish = NULL, wish_reason = NULL, finished_at = CASE WHEN wish = 'cancel' THEN ? END
+               WHERE pk = ? AND status = 'running' AND wish = ?""",
+            (target(JobStatus.RUNNING, verb), now, job, verb.value),
+        )
+        if obeyed:
+            note_status(tx, job, now)
+            if verb is Verb.CANCEL:
+                publish(tx, job)
+                drop_downloads(tx, "pk", job)
+            return verb
+    return None

@@ -1,0 +1,1 @@
+"""The client's verbs without a server."""

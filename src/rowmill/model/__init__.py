@@ -1,1 +1,0 @@
-"""The pure part: words, statuses, rules. No I/O, no clock, no async."""

@@ -1,0 +1,1 @@
+"""What goes out through the API, the command line and the client."""

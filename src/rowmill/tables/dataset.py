@@ -1,0 +1,46 @@
+"""A dataset, and what is kept of its records."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rowmill.tables.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A table that Rowmill holds. ``named`` ones last until they are deleted, others as long as a job needs them. Each
+    import that changes something makes a new ``revision``; ``stamp`` counts the commits of results."""
+
+    pk: int
+    id: str
+    name: str
+    named: bool
+    columns: list[str]
+    rows: int
+    revision: int
+    stamp: int
+    schema: Schema
+    content_hash: str | None
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A record's values as of one revision of its dataset; a later one took their place at ``superseded``."""
+
+    revision: int
+    superseded: int | None
+    values: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a job found for a record, with where it comes from. ``stamp`` orders the results of a dataset."""
+
+    stamp: int
+    job: int
+    job_id: str
+    execution: int
+    row: int
+    output: dict[str, Any]
+    input_hash: int

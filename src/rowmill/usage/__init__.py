@@ -1,0 +1,1 @@
+"""What jobs have used, and the limits of a month."""

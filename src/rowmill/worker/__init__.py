@@ -1,0 +1,1 @@
+"""Takes jobs up and works them."""

@@ -1,0 +1,160 @@
+"""One job in the hands of a worker: made ready, worked, its output file written; or failed with the reason."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from enum import Enum, auto
+
+from rowmill.core.errors import Busy, Fenced, IllegalTransition, StoreError, UsageError
+from rowmill.core.job import Job, JobError
+from rowmill.core.status import JobStatus, Verb
+from rowmill.engine.engine import Engine, processor_of, writes_file
+from rowmill.engine.runtime import RealRuntime
+from rowmill.engine.transfer.leftovers import sweep
+from rowmill.jobs.deliver import deliver
+from rowmill.ledger.store import Store
+from rowmill.plugins.contracts import Processor
+
+_log = logging.getLogger(__name__)
+
+_STORE_REST = 5.0
+"""Seconds after which a store that could not be written is tried again."""
+
+
+class Left(Enum):
+    """How a worker leaves a job."""
+
+    SETTLED = auto()
+    TO_ANOTHER = auto()
+    """Another process was faster, or the store failed before the job was claimed."""
+
+    ALONE = auto()
+    """It cannot be worked here, and was never left to a worker."""
+
+
+class Assignment:
+    """``engine`` is the name under which the store knows the worker as alive."""
+
+    def __init__(self, store: Store, engine: str, job: Job) -> None:
+        self.job = job
+        self._store = store
+        self._name = engine
+        self._runtime = RealRuntime()
+        self._engine = Engine(store, engine, self._runtime, as_worker=True)
+        self._released = asyncio.Event()
+
+    async def work(self) -> Left:
+        """Works the job until it stops. Whatever goes wrong concerns this job only."""
+        try:
+            if self.job.status is JobStatus.COMPLETED:
+                await self._runtime.load(self._write_file)
+                return Left.SETTLED
+            return await self._work()
+        except StoreError as error:
+            _log.error("job stopped by the store", extra=self._about(error.code, error.message))
+            return await self._fail(JobError(error.code, error.message, error.hint), only_if_held=True)
+        except Exception as error:  # noqa: BLE001 - one job's trouble must not end the others
+            _log.exception("job stopped by an internal error", extra=self._about("internal"))
+            return await self._fail(_internal(error))
+        finally:
+            self._runtime.close()
+
+    def release(self, *, at_once: bool = False) -> None:
+        """Saves what is in flight, or aborts it ``at_once``, and leaves the job to the next worker."""
+        self._released.set()
+        self._engine.release(at_once=at_once)
+
+    async def _work(self) -> Left:
+        try:
+            processors = await self._runtime.load(self._made)
+        except (UsageError, StoreError) as error:
+            return await self._refused(error)
+        if self._released.is_set():
+            return Left.TO_ANOTHER
+        try:
+            verb = await self._engine.run(self.job, processors)
+        except (Busy, IllegalTransition):
+            await self._runtime.load(self._sweep_if_cancelled)
+            return Left.TO_ANOTHER
+        except Fenced:
+            _log.warning("job taken over by another process", extra=self._about("fenced"))
+            return Left.TO_ANOTHER
+        except UsageError as error:
+            return await self._refused(error)
+        if verb is Verb.COMPLETE and writes_file(self.job):
+            await self._runtime.load(self._write_file)
+        return Left.SETTLED
+
+    def _made(self) -> list[Processor]:
+        return [processor_of(step, self._store) for step in self.job.steps]
+
+    async def _refused(self, error: UsageError | StoreError) -> Left:
+        """The job cannot be worked here; it must not wait for ever, unless it was never left to a worker."""
+        _log.warning("job cannot be worked here", extra=self._about(error.code, error.message))
+        told = JobError(error.code, error.message, error.hint)
+        left = await self._fail(told, only_if_held=not self.job.detached)
+        return left if self.job.detached or left is Left.SETTLED else Left.ALONE
+
+    async def _fail(self, error: JobError, *, only_if_held: bool = False) -> Left:
+        """Ends the job as failed, as soon as the store can be written."""
+        while not self._released.is_set():
+            try:
+                ended = await self._runtime.save(self._end_as_failed, error, only_if_held)
+            except StoreError as trouble:
+                _log.error("job cannot be ended", extra=self._about(trouble.code, trouble.message))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._released.wait(), _STORE_REST)
+            except (UsageError, Fenced):  # it has ended, or another process has it
+                return Left.TO_ANOTHER
+            else:
+                return Left.SETTLED if ended else Left.TO_ANOTHER
+        return Left.TO_ANOTHER
+
+    def _end_as_failed(self, error: JobError, only_if_held: bool) -> bool:
+        now = self._store.clock()
+        held = self._store.control.let_go(self.job.pk, self._name, now)
+        if only_if_held and not held:
+            return False
+        claim = self._store.ledger.claim(self.job.pk, self._name, now, as_worker=True)
+        if not self._store.ledger.finish(claim, Verb.FAIL, now, error=error):
+            self._store.ledger.finish(claim, Verb.CANCEL, now)  # which outranks it
+        return True
+
+    def _sweep_if_cancelled(self) -> None:
+        """A cancel that its dead engine had not obeyed took effect at the claim."""
+        job = self._store.browse.job(self.job.pk)
+        if job.status is JobStatus.CANCELLED:
+            sweep(self._store, job)
+
+    def _write_file(self) -> None:
+        """Writes the output file of the completed job; why it cannot be is said by the job's ``error``."""
+        if not self._store.queue.take_delivery(self.job.pk, self._name):
+            return
+        error = None
+        try:
+            deliver(self._store, self._store.browse.job(self.job.pk))
+        except (UsageError, OSError) as trouble:
+            error = _unwritten(trouble)
+            _log.warning("output file not written", extra=self._about(error.code, error.message))
+        except StoreError:
+            raise
+        except Exception as trouble:  # noqa: BLE001 - the rows are saved, and the job says what is missing
+            _log.exception("output file not written", extra=self._about("internal"))
+            error = _internal(trouble)
+        self._store.queue.delivered(self.job.pk, self._name, error)
+
+    def _about(self, code: str, message: str | None = None) -> dict[str, object]:
+        about: dict[str, object] = {"job": self.job.id, "code": code}
+        return about if message is None else {**about, "error": message}
+
+
+def _internal(error: Exception) -> JobError:
+    said = f"An internal error stopped it: {type(error).__name__}: {error}."
+    return JobError("internal", said, "Please report it; the worker's log shows where.")
+
+
+def _unwritten(trouble: UsageError | OSError) -> JobError:
+    if isinstance(trouble, UsageError):
+        return JobError("output", trouble.message, trouble.hint)
+    said = f"{trouble.filename or 'The output file'} could not be written: {trouble.strerror}."
+    return JobError("output", said, "See to the disk; then write it again with `rowmill resume`.")

@@ -1,0 +1,38 @@
+from itertools import product
+
+import pytest
+
+from rowmill.core.errors import IllegalTransition
+from rowmill.core.status import TRANSITIONS, JobStatus, Verb, sources, target
+
+ENDS = {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
+
+
+@pytest.mark.parametrize(("status", "verb"), list(product(JobStatus, Verb)))
+def test_a_move_is_in_the_table_or_refused_with_what_would_allow_it(status: JobStatus, verb: Verb) -> None:
+    if (status, verb) in TRANSITIONS:
+        assert target(status, verb) == TRANSITIONS[status, verb]
+        assert status in sources(verb)
+        return
+    with pytest.raises(IllegalTransition) as caught:
+        target(status, verb)
+    assert status not in sources(verb)
+    assert str(caught.value).startswith(f"A {status} job cannot be ")
+    if (status, verb) == (JobStatus.RUNNING, Verb.DELETE):
+        assert caught.value.hint == "Pause or cancel it first."
+    else:
+        assert caught.value.hint == f"It must be {' or '.join(sources(verb))}."
+
+
+def test_only_a_claim_writes_running() -> None:
+    entries = {verb for (status, verb), to in TRANSITIONS.items() if to == "running" and status != "running"}
+    assert entries == {Verb.CLAIM}
+
+
+def test_every_verb_can_be_said_and_a_cancelled_job_can_only_be_deleted() -> None:
+    assert all(sources(verb) for verb in Verb)
+    assert [verb for verb in Verb if (JobStatus.CANCELLED, verb) in TRANSITIONS] == [Verb.DELETE]
+
+
+def test_no_job_is_deleted_while_it_runs_and_any_other_can_be() -> None:
+    assert set(sources(Verb.DELETE)) == set(JobStatus) - {JobStatus.RUNNING}

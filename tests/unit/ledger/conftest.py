@@ -1,0 +1,1 @@
+from tests.unit.db.conftest import processes, store  # noqa: F401
