@@ -5,10 +5,10 @@ from typing import Any
 
 import orjson
 
-from rowmill.core.commit import Batch, Chunk, Claim, Due, Postponed, Pulse, Settled, Start, Task
+from rowmill.core.commit import Batch, Chunk, Claim, ControlState, Due, Postponed, Settled, Start, Task
 from rowmill.core.job import Attempt, Job, JobDraft, Output, Settings, Step
-from rowmill.core.status import JobStatus, JobType, RowStatus, Verb
-from rowmill.core.transfer import Extract, Intake, Outtake, Position, Refused, Source
+from rowmill.core.status import Action, JobStatus, JobType, RowStatus
+from rowmill.core.transfer import ExportBatch, ExportSpec, ImportBatch, Position, RejectedLine, Source
 from rowmill.ledger.store import Store
 from rowmill.tables.dataset import Dataset
 from rowmill.tables.schema import Schema
@@ -63,7 +63,7 @@ class Bench:
 
     def crash(self, claim: Claim) -> None:
         """What the other processes see when the engine's process is killed."""
-        self.store.database.vanish(claim.engine)
+        self.store.database.deregister(claim.engine)
 
     def start(self, claim: Claim, rows: int = 1) -> list[int]:
         """Starts the next ``rows`` untouched rows; returns their numbers."""
@@ -98,7 +98,7 @@ class Bench:
         job = self.job(rows)
         claim = self.claim(job)
         self.work(claim, rows, failed)
-        assert self.ledger.finish(claim, Verb.COMPLETE, NOW)
+        assert self.ledger.finish(claim, Action.COMPLETE, NOW)
         return job
 
     def import_(self, name: str = "people", key: str | None = "id") -> int:
@@ -115,7 +115,7 @@ class Bench:
         )
         return self.control.submit_import(draft, name, Schema(key=key), NOW)
 
-    def bring(self, claim: Claim, *lines: Line, end: bool = False, **more: Any) -> Pulse:
+    def bring(self, claim: Claim, *lines: Line, end: bool = False, **more: Any) -> ControlState:
         """Brings in the next lines of the file, with ``end`` its last ones, in one commit."""
         first = self.store.transfers.next_row(claim)
         assert first
@@ -123,7 +123,7 @@ class Bench:
         numbered = dict(enumerate(lines, first))
         return self._bring(claim, numbered, read_to=read_to, total=read_to if end else None, **more)
 
-    def bring_again(self, claim: Claim, lines: Mapping[int, Line], **more: Any) -> Pulse:
+    def bring_again(self, claim: Claim, lines: Mapping[int, Line], **more: Any) -> ControlState:
         """Brings in lines by their numbers that were refused before."""
         return self._bring(claim, lines, retried=True, **more)
 
@@ -136,7 +136,7 @@ class Bench:
         return self.complete(claim)
 
     def complete(self, claim: Claim) -> Job:
-        assert self.ledger.finish(claim, Verb.COMPLETE, NOW)
+        assert self.ledger.finish(claim, Action.COMPLETE, NOW)
         return self.browse.job(claim.job)
 
     def people(self, name: str = "people") -> Dataset:
@@ -163,13 +163,13 @@ class Bench:
             settings=Settings(),
             identity="export",
             output=Output("/out.csv", "csv"),
-            **{"extract": Extract([("id", "id")]), **more},
+            **{"extract": ExportSpec([("id", "id")]), **more},
         )
         return self.control.submit(draft, NOW)
 
-    def take_out(self, claim: Claim, lo: int, hi: int) -> Pulse:
+    def commit_export_batch(self, claim: Claim, lo: int, hi: int) -> ControlState:
         """Says that rows ``lo`` to ``hi`` are in the file, ten bytes each."""
-        return self.store.transfers.take_out(claim, Outtake(lo, hi, Position(after=hi, offset=10 * hi)))
+        return self.store.transfers.commit_export_batch(claim, ExportBatch(lo, hi, Position(after=hi, offset=10 * hi)))
 
     def status(self, job: int) -> JobStatus:
         return self.browse.job(job).status
@@ -183,21 +183,21 @@ class Bench:
     def count(self, table: str) -> int:
         return int(self.store.database.read(f"SELECT count(*) FROM {table}")[0][0])
 
-    def _bring(self, claim: Claim, lines: Mapping[int, Line], **more: Any) -> Pulse:
+    def _bring(self, claim: Claim, lines: Mapping[int, Line], **more: Any) -> ControlState:
         fitting = {number: line for number, line in lines.items() if not isinstance(line, str)}
         keyed = self.store.datasets.get(self.browse.job(claim.job).dataset).schema.key is not None
-        intake = Intake(
+        intake = ImportBatch(
             numbers=list(fitting),
             keys=[str(line[0]) for line in fitting.values()] if keyed else [],
             data=[orjson.dumps(line).decode() for line in fitting.values()],
             refused=[
-                Refused(number, line, "It does not fit.", {"name": "?"})
+                RejectedLine(number, line, "It does not fit.", {"name": "?"})
                 for number, line in lines.items()
                 if isinstance(line, str)
             ],
             **{"columns": COLUMNS, **more},
         )
-        return self.store.transfers.bring_in(claim, intake, NOW)
+        return self.store.transfers.commit_import_batch(claim, intake, NOW)
 
 
 def attempt(code: str | None = None, tokens_in: int = 0, tokens_out: int = 0, cost: int = 0) -> Attempt:

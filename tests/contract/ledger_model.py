@@ -68,7 +68,7 @@ class JobModel:
         self.claim = self.dead = None
         self.held.clear()
 
-    def bury(self) -> None:
+    def recover(self) -> None:
         """The store takes the job from an engine that is dead, or presumed so."""
         self.uncertain += len(self.slots)
         for number in self.slots.values():

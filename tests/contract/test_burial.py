@@ -6,7 +6,7 @@ import pytest
 
 from rowmill.core.commit import Claim
 from rowmill.core.errors import IllegalTransition
-from rowmill.core.status import JobStatus, RowStatus, Verb
+from rowmill.core.status import Action, JobStatus, RowStatus
 
 from .bench import NOW, Bench
 
@@ -80,7 +80,7 @@ def test_a_row_that_is_retried_after_its_third_crash_starts_anew(bench: Bench) -
     bench.start(claim)
     for _ in range(3):
         claim = _crash_and_start_again(bench, claim)
-    assert bench.ledger.finish(claim, Verb.COMPLETE, NOW)
+    assert bench.ledger.finish(claim, Action.COMPLETE, NOW)
     assert bench.control.retry(claim.job, NOW, codes=["crashed_process"]) == 1
     (task,) = bench.start_again(bench.claim(claim.job))
     assert (task.attempts, task.crashes) == (0, 0)

@@ -5,7 +5,7 @@ import pytest
 from rowmill.connections.store import Connection, Connections
 from rowmill.core.errors import Busy
 from rowmill.core.job import JobDraft, Settings, Step
-from rowmill.core.status import JobType, Verb
+from rowmill.core.status import Action, JobType
 from rowmill.ledger.store import Store
 
 from .bench import NOW, Bench
@@ -70,7 +70,7 @@ def test_one_that_a_job_uses_which_may_go_on_is_kept(bench: Bench) -> None:
     bench.control.pause(job, NOW)
     with pytest.raises(Busy, match=id_):
         connections.remove("acme", 1)
-    assert bench.ledger.finish(claim, Verb.PAUSE, NOW)
+    assert bench.ledger.finish(claim, Action.PAUSE, NOW)
     with pytest.raises(Busy, match=id_):
         connections.remove("acme", 1)
     bench.control.cancel(job, NOW)

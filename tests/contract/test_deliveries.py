@@ -28,13 +28,13 @@ def _make(store: Store, *ids: str, webhook: str = "whk_1", at: float = NOW) -> N
 
 
 def _due(store: Store, at: float = NOW, limit: int = 10, **more: object) -> list[str]:
-    sender = store.appear()
+    sender = store.register()
     found = Deliveries(store.database).due(sender, at, limit, LEASE, **more)  # type: ignore[arg-type]
     return [delivery.id for delivery, _ in found]
 
 
 def _claim(store: Store, at: float = NOW, sender: str = "") -> Delivery:
-    ((delivery, webhook),) = Deliveries(store.database).due(sender or store.appear(), at, 1, LEASE)
+    ((delivery, webhook),) = Deliveries(store.database).due(sender or store.register(), at, 1, LEASE)
     assert webhook == Webhooks(store.database).get(delivery.webhook)
     return delivery
 
@@ -85,10 +85,10 @@ def test_what_a_dead_sender_was_sending_is_due_at_once_and_its_broken_try_noted_
     store: Store, other: Store
 ) -> None:
     _make(store, "msg_1", "msg_2", "msg_3")
-    dead, living = other.appear(), store.appear()
+    dead, living = other.register(), store.register()
     for sender in (dead, living):
         _claim(store, sender=sender)
-    other.database.vanish(dead)
+    other.database.deregister(dead)
     Deliveries(store.database).free(NOW + 2)
     freed, going, waiting = (Deliveries(store.database).get("whk_1", id_) for id_ in ("msg_1", "msg_2", "msg_3"))
     assert (freed.status, freed.tries, freed.due_at) == (DeliveryStatus.PENDING, 0, NOW + 2)
@@ -104,7 +104,7 @@ def test_what_a_dead_sender_was_sending_is_due_at_once_and_its_broken_try_noted_
 @pytest.mark.parametrize("how", ["taken", "put off", "given up", "asked for again"])
 def test_what_a_sender_is_done_with_is_not_broken_off_when_it_dies(store: Store, how: str) -> None:
     _make(store, "msg_1")
-    sender = store.appear()
+    sender = store.register()
     claimed = _claim(store, sender=sender)
     match how:
         case "taken":
@@ -116,7 +116,7 @@ def test_what_a_sender_is_done_with_is_not_broken_off_when_it_dies(store: Store,
         case _:
             Deliveries(store.database).redeliver("whk_1", "msg_1", NOW)
     before = Deliveries(store.database).get("whk_1", "msg_1"), Deliveries(store.database).attempts(claimed.pk)
-    store.database.vanish(sender)
+    store.database.deregister(sender)
     Deliveries(store.database).free(NOW + 2)
     assert (Deliveries(store.database).get("whk_1", "msg_1"), Deliveries(store.database).attempts(claimed.pk)) == before
 

@@ -1,7 +1,7 @@
 import pytest
 
 from rowmill.core.errors import Busy, IllegalTransition
-from rowmill.core.status import JobStatus, JobType, PauseReason, Verb
+from rowmill.core.status import Action, JobStatus, JobType, PauseReason
 from rowmill.ledger.events import Event
 from rowmill.ledger.store import Store
 
@@ -16,7 +16,7 @@ def test_a_jobs_life_is_told_in_order(bench: Bench, store: Store) -> None:
     pk = bench.job(1)
     job = bench.browse.job(pk)
     claim = bench.claim(pk)
-    assert bench.ledger.finish(claim, Verb.FAIL, NOW + 1)
+    assert bench.ledger.finish(claim, Action.FAIL, NOW + 1)
     bench.control.resume(pk, NOW + 2)
     bench.control.pause(pk, NOW + 3, PauseReason.BUDGET)
     bench.control.cancel(pk, NOW + 4)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from rowmill.core.commit import Batch, Chunk, Claim, Due, Postponed, Start, Task
-from rowmill.core.errors import Busy, Fenced
-from rowmill.core.status import Verb
+from rowmill.core.errors import Busy, ClaimLost
+from rowmill.core.status import Action
 from rowmill.ledger.ledger import Ledger
 from rowmill.ledger.store import Store
 
@@ -23,10 +23,10 @@ EVERYTHING = Batch(
 VERBS: dict[str, Callable[[Ledger, Claim], object]] = {
     "commit": lambda ledger, claim: ledger.commit(claim, EVERYTHING),
     "take_chunk": lambda ledger, claim: ledger.take_chunk(claim, 1),
-    "pulse": lambda ledger, claim: ledger.pulse(claim),
-    "complete": lambda ledger, claim: ledger.finish(claim, Verb.COMPLETE, NOW),
-    "fail": lambda ledger, claim: ledger.finish(claim, Verb.FAIL, NOW),
-    "release": lambda ledger, claim: ledger.finish(claim, Verb.RELEASE, NOW),
+    "poll_control": lambda ledger, claim: ledger.poll_control(claim),
+    "complete": lambda ledger, claim: ledger.finish(claim, Action.COMPLETE, NOW),
+    "fail": lambda ledger, claim: ledger.finish(claim, Action.FAIL, NOW),
+    "release": lambda ledger, claim: ledger.finish(claim, Action.RELEASE, NOW),
 }
 
 
@@ -45,12 +45,12 @@ def _by_end(bench: Bench, claim: Claim) -> None:
 
 
 def _by_release(bench: Bench, claim: Claim) -> None:
-    bench.ledger.finish(claim, Verb.RELEASE, NOW)
+    bench.ledger.finish(claim, Action.RELEASE, NOW)
 
 
 TRANSFERS: dict[str, Callable[[Bench, Claim], object]] = {
-    "bring_in": lambda bench, claim: bench.bring(claim, ["b", "Ben"], ["a", "Anna"], end=True),
-    "take_out": lambda bench, claim: bench.take_out(claim, 2, 3),
+    "commit_import_batch": lambda bench, claim: bench.bring(claim, ["b", "Ben"], ["a", "Anna"], end=True),
+    "commit_export_batch": lambda bench, claim: bench.commit_export_batch(claim, 2, 3),
     "rewind": lambda bench, claim: bench.store.transfers.rewind(claim),
 }
 
@@ -65,7 +65,7 @@ def test_who_has_lost_the_job_changes_nothing_any_more(
     lost(bench, claim)
     before = bench.lines(claim.job)
     for ledger in (bench.ledger, other.ledger):
-        with pytest.raises(Fenced):
+        with pytest.raises(ClaimLost):
             VERBS[verb](ledger, claim)
     assert bench.lines(claim.job) == before
 
@@ -73,12 +73,12 @@ def test_who_has_lost_the_job_changes_nothing_any_more(
 @pytest.mark.parametrize("verb", TRANSFERS)
 def test_who_has_lost_an_import_or_export_writes_nothing_any_more(bench: Bench, verb: str) -> None:
     dataset = bench.imported([["x", "Xaver"], ["y", "Yann"], ["z", "Zoe"]], name="others").dataset
-    claim = bench.claim(bench.import_() if verb == "bring_in" else bench.export(dataset, 3))
-    bench.bring(claim, ["a", "Ann"]) if verb == "bring_in" else bench.take_out(claim, 1, 1)
+    claim = bench.claim(bench.import_() if verb == "commit_import_batch" else bench.export(dataset, 3))
+    bench.bring(claim, ["a", "Ann"]) if verb == "commit_import_batch" else bench.commit_export_batch(claim, 1, 1)
     bench.control.take_over(claim.job, NOW)
     successor = bench.claim(claim.job)
     before = _everything(bench, claim.job)
-    with pytest.raises(Fenced):
+    with pytest.raises(ClaimLost):
         TRANSFERS[verb](bench, claim)
     assert _everything(bench, claim.job) == before
     TRANSFERS[verb](bench, successor)
@@ -96,9 +96,9 @@ def test_the_same_engine_is_fenced_by_its_own_later_claim(bench: Bench) -> None:
     first = bench.ledger.claim(job, engine, NOW)
     bench.control.take_over(job, NOW)
     second = bench.ledger.claim(job, engine, NOW)
-    with pytest.raises(Fenced):
-        bench.ledger.pulse(first)
-    assert bench.ledger.pulse(second).wish is None
+    with pytest.raises(ClaimLost):
+        bench.ledger.poll_control(first)
+    assert bench.ledger.poll_control(second).wish is None
 
 
 def test_a_living_engine_keeps_its_job(bench: Bench, other: Store) -> None:

@@ -7,7 +7,7 @@ import pytest
 from rowmill.core.commit import Claim
 from rowmill.core.errors import Busy, UsageError
 from rowmill.core.job import JobError
-from rowmill.core.status import JobStatus, RowStatus, Verb
+from rowmill.core.status import Action, JobStatus, RowStatus
 from rowmill.core.transfer import Changes
 from rowmill.ledger.store import Store
 
@@ -32,12 +32,12 @@ def _by_completion(bench: Bench, claim: Claim) -> None:
 
 def _by_cancel(bench: Bench, claim: Claim) -> None:
     bench.control.cancel(claim.job, NOW)
-    assert bench.ledger.finish(claim, Verb.CANCEL, NOW)
+    assert bench.ledger.finish(claim, Action.CANCEL, NOW)
 
 
 def _by_cancel_when_paused(bench: Bench, claim: Claim) -> None:
     bench.control.pause(claim.job, NOW)
-    assert bench.ledger.finish(claim, Verb.PAUSE, NOW)
+    assert bench.ledger.finish(claim, Action.PAUSE, NOW)
     bench.control.cancel(claim.job, NOW)
 
 
@@ -49,11 +49,11 @@ def _by_cancel_when_interrupted(bench: Bench, claim: Claim) -> None:
 def _by_a_wish_that_burial_obeys(bench: Bench, claim: Claim) -> None:
     bench.control.cancel(claim.job, NOW)
     bench.crash(claim)
-    bench.control.bury(claim.job, NOW)
+    bench.control.recover(claim.job, NOW)
 
 
 def _by_deletion(bench: Bench, claim: Claim) -> None:
-    bench.ledger.finish(claim, Verb.FAIL, NOW, error=JobError("input", "The file is gone."))
+    bench.ledger.finish(claim, Action.FAIL, NOW, error=JobError("input", "The file is gone."))
     bench.control.delete(claim.job, NOW)
     bench.store.purge()
 
@@ -91,9 +91,9 @@ def test_the_next_import_goes_on_from_there(bench: Bench, half: Claim, end: Call
     assert bench.values() == [ANN, BEN, CAT, DAN]
 
 
-@pytest.mark.parametrize(("verb", "reopens"), [(Verb.PAUSE, True), (Verb.FAIL, True), (Verb.RELEASE, False)])
-def test_an_import_that_only_rests_shows_nothing_yet(bench: Bench, half: Claim, verb: Verb, reopens: bool) -> None:
-    if verb is Verb.PAUSE:
+@pytest.mark.parametrize(("verb", "reopens"), [(Action.PAUSE, True), (Action.FAIL, True), (Action.RELEASE, False)])
+def test_an_import_that_only_rests_shows_nothing_yet(bench: Bench, half: Claim, verb: Action, reopens: bool) -> None:
+    if verb is Action.PAUSE:
         bench.control.pause(half.job, NOW)
     assert bench.ledger.finish(half, verb, NOW)
     assert bench.values() == [ANN, BEN]
@@ -203,7 +203,7 @@ def test_a_row_that_came_right_at_a_retry_shows_its_record_and_no_error(bench: B
 
 def test_a_retry_of_an_import_that_rests_goes_on_in_the_same_revision(bench: Bench, half: Claim) -> None:
     bench.bring(half, "not_date", ("a", "Anne"))
-    bench.ledger.finish(half, Verb.FAIL, NOW)
+    bench.ledger.finish(half, Action.FAIL, NOW)
     assert bench.control.retry(half.job, NOW) == 1
     claim = bench.claim(half.job)
     bench.bring_again(claim, {3: DAN})

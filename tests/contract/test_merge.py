@@ -3,7 +3,7 @@
 import pytest
 
 from rowmill.core.job import Job
-from rowmill.core.status import RowStatus, Verb
+from rowmill.core.status import Action, RowStatus
 from rowmill.core.transfer import Changes
 from rowmill.tables.dataset import Version
 
@@ -202,4 +202,4 @@ def test_lines_are_listed_by_status_and_in_pages(bench: Bench, known: Job) -> No
     assert bench.browse.numbers(claim.job, RowStatus.PENDING, 0, 10) == []  # nobody knows how many are left
     assert [row.number for row in bench.browse.lines(claim.job, 3, 5)] == [3, 4, 5]
     assert bench.browse.job(claim.job).counts.total is None
-    assert not bench.ledger.finish(claim, Verb.COMPLETE, NOW)
+    assert not bench.ledger.finish(claim, Action.COMPLETE, NOW)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rowmill.core.commit import Claim
-from rowmill.core.status import RowStatus, Verb
+from rowmill.core.status import Action, RowStatus
 from rowmill.core.transfer import Changes
 
 from .bench import NOW, Bench, Line
@@ -63,7 +63,7 @@ class Check:
                 claim = self.lose(claim)
         if file.cancelled:
             self.bench.control.cancel(claim.job, NOW)
-            assert self.bench.ledger.finish(claim, Verb.CANCEL, NOW)
+            assert self.bench.ledger.finish(claim, Action.CANCEL, NOW)
         else:
             self.bring(claim, file, len(file.lines), end=True)
             self.bench.complete(claim)

@@ -1,7 +1,7 @@
 """Outcomes are only ever added, so that a reader can pin how a job stood."""
 
 from rowmill.core.commit import Batch
-from rowmill.core.status import RowStatus, Verb
+from rowmill.core.status import Action, RowStatus
 
 from .bench import NOW, Bench, settled
 
@@ -47,7 +47,7 @@ def test_every_attempt_stays_and_is_listed_in_order(bench: Bench) -> None:
     claim = bench.claim(claim.job)
     bench.start_again(claim)
     bench.settle(claim, 1, code="bad_request")
-    assert bench.ledger.finish(claim, Verb.COMPLETE, NOW)
+    assert bench.ledger.finish(claim, Action.COMPLETE, NOW)
     bench.control.retry(claim.job, NOW)
     claim = bench.claim(claim.job)
     bench.start_again(claim)
@@ -74,7 +74,7 @@ def test_failure_codes_count_rows_as_they_stand(bench: Bench) -> None:
     bench.start(claim, 4)
     bench.settle(claim, 1, code="timeout")
     bench.settle(claim, 2, 3, code="bad_request")
-    bench.ledger.finish(claim, Verb.FAIL, NOW)
+    bench.ledger.finish(claim, Action.FAIL, NOW)
     assert list(bench.browse.failure_codes(claim.job).items()) == [("bad_request", 2), ("timeout", 1)]
     bench.control.retry(claim.job, NOW, codes=["bad_request"])
     assert bench.browse.failure_codes(claim.job) == {"timeout": 1}

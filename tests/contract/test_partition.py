@@ -16,9 +16,9 @@ from hypothesis.stateful import (
 )
 
 from rowmill.core.commit import Batch, Chunk, Due, Postponed, Settled, Start, Task
-from rowmill.core.errors import Busy, Fenced, IllegalTransition, UsageError
+from rowmill.core.errors import Busy, ClaimLost, IllegalTransition, UsageError
 from rowmill.core.job import Attempt, JobError
-from rowmill.core.status import JobStatus, PauseReason, RowStatus, Verb
+from rowmill.core.status import Action, JobStatus, PauseReason, RowStatus
 from rowmill.core.usage import Used
 
 from .bench import NOW, TODAY, Bench
@@ -27,12 +27,12 @@ from .ledger_model import IN_FLIGHT, UNTOUCHED, WAITING, JobModel, Outcome, RowM
 CONCURRENCY = 3
 RECORDS = 20
 FINISHES = [
-    (Verb.COMPLETE, None),
-    (Verb.PAUSE, None),
-    (Verb.PAUSE, PauseReason.BUDGET),
-    (Verb.CANCEL, None),
-    (Verb.FAIL, None),
-    (Verb.RELEASE, None),
+    (Action.COMPLETE, None),
+    (Action.PAUSE, None),
+    (Action.PAUSE, PauseReason.BUDGET),
+    (Action.CANCEL, None),
+    (Action.FAIL, None),
+    (Action.RELEASE, None),
 ]
 usages = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 10**12))
 
@@ -82,7 +82,7 @@ class Life(RuleBasedStateMachine):
     # Work comes up twice as often as any other rule, or hardly a job would come far.
     @precondition(lambda self: self.job.claim)
     @rule(data=st.data(), commits=st.integers(1, 3))
-    def go_on(self, data: st.DataObject, commits: int) -> None:
+    def requeue(self, data: st.DataObject, commits: int) -> None:
         self._work(data, commits, 2)
 
     @precondition(lambda self: self.job.claim)
@@ -102,36 +102,40 @@ class Life(RuleBasedStateMachine):
         acts: list[Callable[[], object]] = [
             lambda: self.bench.ledger.commit(claim, Batch(settled=[self._settled(1, RowStatus.SUCCEEDED, (1, 1, 1))])),
             lambda: self.bench.ledger.take_chunk(claim, 1),
-            lambda: self.bench.ledger.finish(claim, Verb.FAIL, NOW),
-            lambda: self.bench.ledger.pulse(claim),
+            lambda: self.bench.ledger.finish(claim, Action.FAIL, NOW),
+            lambda: self.bench.ledger.poll_control(claim),
         ]
         for act in acts:
-            with pytest.raises(Fenced):
+            with pytest.raises(ClaimLost):
                 act()
 
     @precondition(lambda self: self.job.claim and not self.job.slots)
     @rule(finish=st.sampled_from(FINISHES))
-    def finish(self, finish: tuple[Verb, PauseReason | None]) -> None:
+    def finish(self, finish: tuple[Action, PauseReason | None]) -> None:
         verb, reason = finish
         assert self.job.claim
         wish = self.bench.browse.job(self.pk).wish
-        error = JobError("no_credit", "There is none.") if verb is Verb.FAIL else None
+        error = JobError("no_credit", "There is none.") if verb is Action.FAIL else None
         moved = self.bench.ledger.finish(self.job.claim, verb, NOW, reason=reason, error=error)
-        if verb is Verb.COMPLETE:
+        if verb is Action.COMPLETE:
             assert moved == (not self.job.numbers(UNTOUCHED, WAITING))
-        elif verb in (Verb.PAUSE, Verb.CANCEL) and reason is None:
+        elif verb in (Action.PAUSE, Action.CANCEL) and reason is None:
             assert moved == (wish is verb)
         else:  # a wish that is stronger comes first
-            assert moved or (wish is Verb.CANCEL and verb in (Verb.PAUSE, Verb.FAIL)) or (wish and verb is Verb.RELEASE)
+            assert (
+                moved
+                or (wish is Action.CANCEL and verb in (Action.PAUSE, Action.FAIL))
+                or (wish and verb is Action.RELEASE)
+            )
         if moved:
             self.job.end_claim()
 
-    @rule(verb=st.sampled_from([Verb.PAUSE, Verb.RESUME, Verb.RESUME, Verb.CANCEL]))
-    def speak(self, verb: Verb) -> None:
-        speech: dict[Verb, Callable[[int, float], object]] = {
-            Verb.PAUSE: self.bench.control.pause,
-            Verb.RESUME: self.bench.control.resume,
-            Verb.CANCEL: self.bench.control.cancel,
+    @rule(verb=st.sampled_from([Action.PAUSE, Action.RESUME, Action.RESUME, Action.CANCEL]))
+    def speak(self, verb: Action) -> None:
+        speech: dict[Action, Callable[[int, float], object]] = {
+            Action.PAUSE: self.bench.control.pause,
+            Action.RESUME: self.bench.control.resume,
+            Action.CANCEL: self.bench.control.cancel,
         }
         with suppress(IllegalTransition, Busy):
             speech[verb](self.pk, NOW)
@@ -244,7 +248,7 @@ class Life(RuleBasedStateMachine):
             self.job.dead, self.job.claim = self.job.claim, None
         else:
             self.bench.control.take_over(self.pk, NOW)
-            self.job.bury()
+            self.job.recover()
 
     def _take_chunk(self, size: int | None) -> None:
         assert self.job.claim
@@ -342,7 +346,7 @@ class Life(RuleBasedStateMachine):
         """A verb that met a dead engine has taken the job from it; one that was refused may have left that."""
         sql = "SELECT 1 FROM claims WHERE job = ? AND generation = ?"
         if self.job.dead and not self.bench.store.database.read(sql, (self.pk, self.job.dead.generation)):
-            self.job.bury()
+            self.job.recover()
 
     def _settled_rows(self, job: int | None = None, pin: int = 1 << 62) -> dict[int, Outcome]:
         rows = self.bench.browse.rows(job or self.pk, 1, RECORDS, pin)

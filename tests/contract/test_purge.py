@@ -6,7 +6,7 @@ import pytest
 
 from rowmill.core.commit import Batch, Settled
 from rowmill.core.errors import Busy, UsageError
-from rowmill.core.status import RowStatus, Verb
+from rowmill.core.status import Action, RowStatus
 from rowmill.ledger import purge
 from rowmill.ledger.store import Store
 
@@ -78,7 +78,7 @@ def test_a_load_goes_when_its_process_is_dead_and_not_before(bench: Bench, other
     bench.store.datasets.add(1, 1, ['["a"]', '["b"]'])
     other.purge()
     assert bench.count("records") == 2
-    bench.store.database.vanish(engine)
+    bench.store.database.deregister(engine)
     other.purge()
     assert bench.count("datasets") == bench.count("records") == 0
 
@@ -98,7 +98,7 @@ def test_a_job_can_be_worked_after_a_purge(bench: Bench) -> None:
     bench.store.purge()
     bench.settle(claim, 1)
     bench.work(claim, 2, failed=())
-    assert bench.ledger.finish(claim, Verb.COMPLETE, NOW)
+    assert bench.ledger.finish(claim, Action.COMPLETE, NOW)
 
 
 def _enriched(bench: Bench, dataset: int) -> int:
@@ -126,7 +126,7 @@ def test_a_deleted_dataset_goes_with_all_that_belongs_to_it(bench: Bench, busy_l
     first = bench.imported([ANN, "missing"], [("a", "Anna"), BEN])
     second = bench.imported([ANN])
     export = bench.claim(bench.export(first.dataset, 2))
-    bench.take_out(export, 1, 2)
+    bench.commit_export_batch(export, 1, 2)
     bench.complete(export)
     found = _enriched(bench, first.dataset)
     bench.store.purge()

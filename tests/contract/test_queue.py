@@ -4,7 +4,7 @@ import pytest
 
 from rowmill.core.errors import NotFound
 from rowmill.core.job import Job, JobError, Output
-from rowmill.core.status import JobStatus, JobType, Verb
+from rowmill.core.status import Action, JobStatus, JobType
 from rowmill.ledger.store import Store
 
 from .bench import NOW, Bench
@@ -19,9 +19,9 @@ def detached(bench: Bench, rows: int = 3) -> int:
 def completed(bench: Bench, engine: str) -> int:
     """A job that a worker has completed, and whose output file it has yet to write."""
     job = bench.submit(bench.dataset(1), [(1, 1)], detached=True, output=Output("/out.csv", "csv"))
-    claim = bench.ledger.claim(job, engine, NOW, as_worker=True, owes_file=True)
+    claim = bench.ledger.claim(job, engine, NOW, as_worker=True, writes_output=True)
     bench.work(claim, 1, ())
-    assert bench.ledger.finish(claim, Verb.COMPLETE, NOW)
+    assert bench.ledger.finish(claim, Action.COMPLETE, NOW)
     return job
 
 
@@ -53,7 +53,7 @@ def test_a_job_is_interrupted_once_its_engine_is_dead_or_has_let_it_go(store: St
     claims = [bench.claim(job) for job in (crashed, lost, worked)]
     assert store.queue.interrupted() == []
     bench.crash(claims[0])
-    assert store.control.let_go(lost, claims[1].engine, NOW)
+    assert store.control.release_own_claim(lost, claims[1].engine, NOW)
     assert sorted(store.queue.interrupted()) == [crashed, lost]
 
 
@@ -61,8 +61,8 @@ def test_letting_go_keeps_the_rows_in_flight(store: Store, bench: Bench) -> None
     job = bench.job(5)
     claim = bench.claim(job)
     bench.start(claim, 2)
-    assert not store.control.let_go(job, store.join(), NOW)
-    assert store.control.let_go(job, claim.engine, NOW)
+    assert not store.control.release_own_claim(job, store.join(), NOW)
+    assert store.control.release_own_claim(job, claim.engine, NOW)
     now = store.browse.job(job)
     assert (now.interrupted, now.running, now.uncertain, now.counts.unprocessed) == (True, 0, 2, 5)
     assert sorted(task.number for task in bench.start_again(bench.claim(job))) == [1, 2]
@@ -71,9 +71,9 @@ def test_letting_go_keeps_the_rows_in_flight(store: Store, bench: Bench) -> None
 def test_what_a_worker_claims_is_any_workers_until_a_foreground_command_claims_it(store: Store, bench: Bench) -> None:
     job = bench.job()
     claim = store.ledger.claim(job, store.join(), NOW, as_worker=True)
-    assert store.ledger.finish(claim, Verb.RELEASE, NOW)
+    assert store.ledger.finish(claim, Action.RELEASE, NOW)
     assert store.queue.waiting(JobType.ENRICHMENT, 10) == [job]
-    assert store.ledger.finish(bench.claim(job), Verb.RELEASE, NOW)
+    assert store.ledger.finish(bench.claim(job), Action.RELEASE, NOW)
     assert store.queue.waiting(JobType.ENRICHMENT, 10) == []
 
 
@@ -93,7 +93,7 @@ def test_a_worker_owes_the_output_file_until_it_is_written(store: Store, bench: 
 def test_another_worker_takes_over_what_a_dead_one_owes(store: Store, bench: Bench) -> None:
     worker, other = store.join(), store.join()
     job = completed(bench, worker)
-    store.database.vanish(worker)
+    store.database.deregister(worker)
     assert store.queue.owed(other) == [job]
     assert store.queue.take_delivery(job, other)
     assert deliverer(store, job) == other
@@ -115,9 +115,9 @@ def test_a_file_that_cannot_be_written_is_said_by_the_job_until_it_is(store: Sto
 def test_nobody_owes_a_file_for_a_job_that_is_not_completed(store: Store, bench: Bench) -> None:
     worker = store.join()
     job = detached(bench)
-    claim = store.ledger.claim(job, worker, NOW, as_worker=True, owes_file=True)
+    claim = store.ledger.claim(job, worker, NOW, as_worker=True, writes_output=True)
     assert store.queue.owed(worker) == []
-    store.ledger.finish(claim, Verb.RELEASE, NOW)
+    store.ledger.finish(claim, Action.RELEASE, NOW)
     assert not store.queue.take_delivery(job, worker)
     bench.claim(job)
     assert deliverer(store, job) is None

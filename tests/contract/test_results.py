@@ -4,7 +4,7 @@ import pytest
 
 from rowmill.core.commit import Batch, Settled
 from rowmill.core.errors import UsageError
-from rowmill.core.status import RowStatus, Verb
+from rowmill.core.status import Action, RowStatus
 from rowmill.tables.dataset import Result
 
 from .bench import NOW, Bench, attempt
@@ -61,7 +61,7 @@ def test_the_execution_is_the_one_that_found_it(bench: Bench, people: int) -> No
     find(bench, claim, {2: None})
     bench.start(claim, 1)
     find(bench, claim, {3: "good"})
-    assert bench.ledger.finish(claim, Verb.COMPLETE, NOW)
+    assert bench.ledger.finish(claim, Action.COMPLETE, NOW)
     bench.control.retry(job, NOW)
     claim = bench.claim(job)
     bench.start_again(claim)
@@ -106,7 +106,7 @@ def test_results_go_with_their_job_and_only_they(bench: Bench, people: int) -> N
         claim = bench.claim(bench.job(1, dataset=people))
         bench.start(claim)
         find(bench, claim, {1: mood})
-        bench.ledger.finish(claim, Verb.COMPLETE, NOW)
+        bench.ledger.finish(claim, Action.COMPLETE, NOW)
         jobs.append(claim.job)
     bench.control.delete(jobs[1], NOW)
     bench.store.purge()
@@ -119,7 +119,7 @@ def test_the_results_that_a_job_may_use_stay_until_it_has_ended(bench: Bench, pe
     claim = bench.claim(bench.job(1, dataset=people))
     bench.start(claim)
     find(bench, claim, {1: "good"})
-    bench.ledger.finish(claim, Verb.COMPLETE, NOW)
+    bench.ledger.finish(claim, Action.COMPLETE, NOW)
     user = bench.submit(people, [(1, 3)], revision=1, stamp=1)
     with pytest.raises(UsageError, match=f"{bench.browse.job(user).id} has not ended and may use the columns"):
         bench.control.delete(claim.job, NOW)

@@ -4,7 +4,7 @@ import pytest
 
 from rowmill.core.commit import Claim
 from rowmill.core.errors import UsageError
-from rowmill.core.status import JobStatus, Verb
+from rowmill.core.status import Action, JobStatus
 
 from .bench import NOW, Bench
 
@@ -19,7 +19,7 @@ def stopped(bench: Bench) -> Claim:
     bench.settle(claim, 4)
     bench.put_off(claim, 5)
     bench.control.pause(claim.job, NOW)
-    assert bench.ledger.finish(claim, Verb.PAUSE, NOW)
+    assert bench.ledger.finish(claim, Action.PAUSE, NOW)
     return claim
 
 
@@ -57,7 +57,7 @@ def test_failed_only_leaves_untouched_rows_alone(bench: Bench, stopped: Claim) -
 def test_failed_only_still_holds_when_another_engine_goes_on(bench: Bench, stopped: Claim) -> None:
     bench.control.retry(stopped.job, NOW, failed_only=True)
     claim = bench.claim(stopped.job)
-    assert bench.ledger.finish(claim, Verb.RELEASE, NOW)
+    assert bench.ledger.finish(claim, Action.RELEASE, NOW)
     assert _to_do(bench, stopped.job) == [1, 2, 3, 5]
 
 
@@ -76,7 +76,7 @@ def test_a_retry_of_dismissed_failures_asks_for_attention_again(bench: Bench) ->
     claim = bench.claim(job)
     bench.start_again(claim)
     bench.settle(claim, 1, code="timeout")
-    bench.ledger.finish(claim, Verb.COMPLETE, NOW)
+    bench.ledger.finish(claim, Action.COMPLETE, NOW)
     assert bench.browse.job(job).needs_attention
 
 

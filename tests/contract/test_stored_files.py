@@ -5,8 +5,8 @@ import pytest
 
 from rowmill.core.errors import Busy, NotFound
 from rowmill.core.job import JobDraft, Output, Settings
-from rowmill.core.status import JobStatus, JobType, Verb
-from rowmill.core.transfer import Extract, Source
+from rowmill.core.status import Action, JobStatus, JobType
+from rowmill.core.transfer import ExportSpec, Source
 from rowmill.ledger.files import StoredFile
 from rowmill.ledger.store import Store
 from rowmill.tables.schema import Schema
@@ -28,7 +28,7 @@ def exported(store: Store, file: str) -> int:
         dataset=dataset.pk,
         file=file,
         output=Output("/x", "csv"),
-        extract=Extract([]),
+        extract=ExportSpec([]),
         rows=0,
     )
     return store.control.submit(draft, 1.0)
@@ -36,7 +36,7 @@ def exported(store: Store, file: str) -> int:
 
 def end(store: Store, job: int) -> None:
     claim = store.ledger.claim(job, store.join(), 1.0)
-    assert store.ledger.finish(claim, Verb.COMPLETE, 1.0)
+    assert store.ledger.finish(claim, Action.COMPLETE, 1.0)
 
 
 def test_a_file_is_found_by_its_id(store: Store) -> None:
@@ -97,14 +97,14 @@ def cancelled_at_once(store: Store, job: int) -> None:
 def cancelled_by_its_engine(store: Store, job: int) -> None:
     claim = store.ledger.claim(job, store.join(), 1.0)
     store.control.cancel(job, 2.0)
-    assert store.ledger.finish(claim, Verb.CANCEL, 3.0)
+    assert store.ledger.finish(claim, Action.CANCEL, 3.0)
 
 
 def cancelled_as_its_engine_is_dead(store: Store, job: int) -> None:
     claim = store.ledger.claim(job, store.join(), 1.0)
     store.control.cancel(job, 2.0)
-    store.database.vanish(claim.engine)
-    store.control.bury(job, 3.0)
+    store.database.deregister(claim.engine)
+    store.control.recover(job, 3.0)
 
 
 @pytest.mark.parametrize("cancel", [cancelled_at_once, cancelled_by_its_engine, cancelled_as_its_engine_is_dead])

@@ -6,15 +6,15 @@ from itertools import product
 import pytest
 
 from rowmill.core.commit import Claim
-from rowmill.core.errors import Busy, Fenced, IllegalTransition, RowmillError, UsageError
+from rowmill.core.errors import Busy, ClaimLost, IllegalTransition, RowmillError, UsageError
 from rowmill.core.job import JobError
-from rowmill.core.status import TRANSITIONS, JobStatus, Verb
+from rowmill.core.status import TRANSITIONS, Action, JobStatus
 
 from .bench import NOW, Bench
 
 NO_CLAIM = "eng_none"
-BY_ENGINE = {Verb.RELEASE, Verb.COMPLETE, Verb.FAIL}
-NEEDS_IT_FREE = {Verb.CLAIM, Verb.RESUME, Verb.RETRY, Verb.DELETE}
+BY_ENGINE = {Action.RELEASE, Action.COMPLETE, Action.FAIL}
+NEEDS_IT_FREE = {Action.CLAIM, Action.RESUME, Action.RETRY, Action.DELETE}
 ERROR = JobError("no_credit", "The account has no credit.")
 
 
@@ -28,7 +28,7 @@ def _bring(bench: Bench, status: JobStatus) -> Claim:
         claim = bench.claim(job)
         bench.work(claim)
     if status is JobStatus.FAILED:
-        bench.ledger.finish(claim, Verb.FAIL, NOW, error=ERROR)
+        bench.ledger.finish(claim, Action.FAIL, NOW, error=ERROR)
     elif status is JobStatus.PAUSED:
         bench.control.pause(job, NOW)
     elif status is JobStatus.CANCELLED:
@@ -37,28 +37,28 @@ def _bring(bench: Bench, status: JobStatus) -> Claim:
     return claim
 
 
-def _say(bench: Bench, verb: Verb, claim: Claim) -> object:
+def _say(bench: Bench, verb: Action, claim: Claim) -> object:
     if verb in BY_ENGINE:
-        return bench.ledger.finish(claim, verb, NOW, error=ERROR if verb is Verb.FAIL else None)
-    verbs: dict[Verb, Callable[[], object]] = {
-        Verb.CLAIM: lambda: bench.claim(claim.job),
-        Verb.PAUSE: lambda: bench.control.pause(claim.job, NOW),
-        Verb.RESUME: lambda: bench.control.resume(claim.job, NOW),
-        Verb.RETRY: lambda: bench.control.retry(claim.job, NOW),
-        Verb.CANCEL: lambda: bench.control.cancel(claim.job, NOW),
-        Verb.DISMISS: lambda: bench.control.dismiss(claim.job),
-        Verb.DELETE: lambda: bench.control.delete(claim.job, NOW),
+        return bench.ledger.finish(claim, verb, NOW, error=ERROR if verb is Action.FAIL else None)
+    verbs: dict[Action, Callable[[], object]] = {
+        Action.CLAIM: lambda: bench.claim(claim.job),
+        Action.PAUSE: lambda: bench.control.pause(claim.job, NOW),
+        Action.RESUME: lambda: bench.control.resume(claim.job, NOW),
+        Action.RETRY: lambda: bench.control.retry(claim.job, NOW),
+        Action.CANCEL: lambda: bench.control.cancel(claim.job, NOW),
+        Action.DISMISS: lambda: bench.control.dismiss(claim.job),
+        Action.DELETE: lambda: bench.control.delete(claim.job, NOW),
     }
     return verbs[verb]()
 
 
-def _refusal(status: JobStatus, verb: Verb) -> type[RowmillError] | None:
+def _refusal(status: JobStatus, verb: Action) -> type[RowmillError] | None:
     """Why ``verb`` cannot be said; a running job is held by a living engine here."""
     if status is JobStatus.RUNNING and verb in NEEDS_IT_FREE:
         return Busy
     if (status, verb) in TRANSITIONS:
         return None
-    return Fenced if verb in BY_ENGINE else IllegalTransition
+    return ClaimLost if verb in BY_ENGINE else IllegalTransition
 
 
 def _check_status(bench: Bench, job: int, expected: JobStatus | None) -> None:
@@ -66,8 +66,8 @@ def _check_status(bench: Bench, job: int, expected: JobStatus | None) -> None:
     assert lines == ([] if expected is None else [(expected.value,)])
 
 
-@pytest.mark.parametrize(("status", "verb"), list(product(JobStatus, Verb)))
-def test_the_store_moves_a_job_as_the_table_says(bench: Bench, status: JobStatus, verb: Verb) -> None:
+@pytest.mark.parametrize(("status", "verb"), list(product(JobStatus, Action)))
+def test_the_store_moves_a_job_as_the_table_says(bench: Bench, status: JobStatus, verb: Action) -> None:
     claim = _bring(bench, status)
     before = bench.lines(claim.job)
     if refusal := _refusal(status, verb):
@@ -76,14 +76,14 @@ def test_the_store_moves_a_job_as_the_table_says(bench: Bench, status: JobStatus
         assert bench.lines(claim.job) == before
         return
     _say(bench, verb, claim)
-    if status is JobStatus.RUNNING and verb in (Verb.PAUSE, Verb.CANCEL):
+    if status is JobStatus.RUNNING and verb in (Action.PAUSE, Action.CANCEL):
         assert bench.status(claim.job) is JobStatus.RUNNING  # a wish, until the engine obeys
         assert bench.ledger.finish(claim, verb, NOW)
     _check_status(bench, claim.job, TRANSITIONS[status, verb])
 
 
-@pytest.mark.parametrize("verb", [verb for verb in Verb if verb not in BY_ENGINE])
-def test_an_interrupted_job_is_moved_at_once(bench: Bench, verb: Verb) -> None:
+@pytest.mark.parametrize("verb", [verb for verb in Action if verb not in BY_ENGINE])
+def test_an_interrupted_job_is_moved_at_once(bench: Bench, verb: Action) -> None:
     claim = _bring(bench, JobStatus.RUNNING)
     bench.crash(claim)
     assert bench.browse.job(claim.job).interrupted
@@ -102,7 +102,7 @@ def test_an_interrupted_job_is_moved_at_once(bench: Bench, verb: Verb) -> None:
 def test_a_job_with_rows_left_does_not_complete(bench: Bench) -> None:
     claim = bench.claim(bench.job(3))
     bench.work(claim, 2)
-    assert not bench.ledger.finish(claim, Verb.COMPLETE, NOW)
+    assert not bench.ledger.finish(claim, Action.COMPLETE, NOW)
     assert bench.status(claim.job) is JobStatus.RUNNING
 
 

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rowmill.core.commit import Batch, Claim, Due, Postponed, Settled, Start, Task
-from rowmill.core.errors import Fenced
-from rowmill.core.status import PauseReason, RowStatus, Verb
+from rowmill.core.errors import ClaimLost
+from rowmill.core.status import Action, PauseReason, RowStatus
 from rowmill.core.usage import Amount, UsageLimits, Used
 from rowmill.ledger.store import Store
 from rowmill.ledger.usage import day_of, days_of_month
@@ -29,8 +29,8 @@ def test_a_commit_notes_what_its_attempts_have_used(bench: Bench) -> None:
     bench.start(claim, 3)
     done = Settled(1, RowStatus.SUCCEEDED, attempt(None, 10, 2, 500), {"mood": "good"})
     again = Postponed(Due(NOW, Task(2, attempts=1, deferred=True)), attempt("timeout", 3, 1, 70))
-    unburnt = Postponed(Due(NOW, Task(3, deferred=True)), None)
-    bench.ledger.commit(claim, Batch(settled=[done], postponed=[again, unburnt], freed=[1, 2, 3]))
+    requeue_without_attempt = Postponed(Due(NOW, Task(3, deferred=True)), None)
+    bench.ledger.commit(claim, Batch(settled=[done], postponed=[again, requeue_without_attempt], freed=[1, 2, 3]))
     expected = Used(rows=1, attempts=2, tokens_in=13, tokens_out=3, cost=570)
     assert used(bench) == expected
     job = bench.browse.job(claim.job)
@@ -48,7 +48,7 @@ def test_a_claim_knows_what_the_dearest_call_of_each_step_has_cost(bench: Bench)
     free = Settled(3, RowStatus.SUCCEEDED, attempt(), {"mood": "good"})
     again = Postponed(Due(NOW, Task(2, attempts=1, deferred=True)), attempt("invalid_output", 3, 1, 700))
     bench.ledger.commit(claim, Batch(settled=[done, free], postponed=[again], freed=[1, 2, 3]))
-    bench.ledger.finish(claim, Verb.RELEASE, NOW)
+    bench.ledger.finish(claim, Action.RELEASE, NOW)
     assert bench.claim(claim.job).dearest == ((0, 700),)
 
 
@@ -69,7 +69,7 @@ def test_a_refused_commit_uses_nothing(bench: Bench, other: Store) -> None:
     claim = bench.claim(bench.job(1))
     bench.start(claim)
     other.control.take_over(claim.job, NOW)
-    with pytest.raises(Fenced):
+    with pytest.raises(ClaimLost):
         bench.settle(claim, 1)
     assert used(bench) == Used()
 
@@ -80,7 +80,7 @@ def test_a_row_that_is_retried_counts_again_and_usage_outlives_its_job(bench: Be
     claim = bench.claim(job)
     bench.start_again(claim)
     bench.settle(claim, 1)
-    assert bench.ledger.finish(claim, Verb.COMPLETE, NOW)
+    assert bench.ledger.finish(claim, Action.COMPLETE, NOW)
     assert (used(bench).rows, used(bench).attempts) == (4, 4)
     bench.control.delete(job, NOW)
     bench.store.purge()
@@ -117,9 +117,9 @@ def test_limits_are_set_and_removed_by_name_unless_somebody_was_faster(bench: Be
 
 def test_a_working_engine_hears_of_limits_with_its_next_commit_and_its_next_look(bench: Bench, other: Store) -> None:
     claim = bench.claim(bench.job(2))
-    assert not bench.ledger.pulse(claim).limits
+    assert not bench.ledger.poll_control(claim).limits
     other.usage.set_limits({"rows_per_month": 0})
-    assert bench.ledger.pulse(claim).limits == UsageLimits(rows=0)
+    assert bench.ledger.poll_control(claim).limits == UsageLimits(rows=0)
     assert bench.ledger.commit(claim, Batch(starts=[Start(1, Task(1))])).limits == UsageLimits(rows=0)
 
 
@@ -206,8 +206,8 @@ def test_only_detached_jobs_that_were_paused_for_the_reason_go_on(bench: Bench) 
     mine = paused(PauseReason.USAGE_LIMIT, detached=False)
     other_reason = paused(PauseReason.USER, detached=True)
     meant = paused(PauseReason.USAGE_LIMIT, detached=True)
-    assert bench.control.held_up(PauseReason.USAGE_LIMIT) == [meant]
-    went_on = [bench.control.go_on(job, PauseReason.USAGE_LIMIT, NOW) for job in (mine, other_reason, meant, meant)]
+    assert bench.control.paused_jobs(PauseReason.USAGE_LIMIT) == [meant]
+    went_on = [bench.control.requeue(job, PauseReason.USAGE_LIMIT, NOW) for job in (mine, other_reason, meant, meant)]
     assert went_on == [False, False, True, False]
     job = bench.browse.job(meant)
     assert (job.status, job.pause_reason, job.detached) == ("pending", None, True)

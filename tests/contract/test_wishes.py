@@ -5,7 +5,7 @@ import pytest
 from rowmill.core.commit import Claim
 from rowmill.core.errors import Busy, IllegalTransition
 from rowmill.core.job import JobError, Settings
-from rowmill.core.status import JobStatus, PauseReason, Verb
+from rowmill.core.status import Action, JobStatus, PauseReason
 
 from .bench import NOW, Bench
 
@@ -21,10 +21,10 @@ def claim(bench: Bench) -> Claim:
 def test_a_pause_is_a_wish_until_the_engine_obeys(bench: Bench, claim: Claim) -> None:
     bench.control.pause(claim.job, NOW)
     job = bench.browse.job(claim.job)
-    assert (job.status, job.wish, job.stopping, job.pause_reason) == (JobStatus.RUNNING, Verb.PAUSE, True, None)
-    assert bench.ledger.pulse(claim).wish is Verb.PAUSE
+    assert (job.status, job.wish, job.stopping, job.pause_reason) == (JobStatus.RUNNING, Action.PAUSE, True, None)
+    assert bench.ledger.poll_control(claim).wish is Action.PAUSE
 
-    assert bench.ledger.finish(claim, Verb.PAUSE, NOW)
+    assert bench.ledger.finish(claim, Action.PAUSE, NOW)
     job = bench.browse.job(claim.job)
     assert (job.status, job.stopping, job.pause_reason) == (JobStatus.PAUSED, False, PauseReason.USER)
 
@@ -36,7 +36,7 @@ def test_a_second_pause_changes_nothing(bench: Bench, claim: Claim, reason: Paus
     bench.control.pause(claim.job, NOW + 1, reason)
     assert bench.lines(claim.job) == before
 
-    bench.ledger.finish(claim, Verb.PAUSE, NOW)
+    bench.ledger.finish(claim, Action.PAUSE, NOW)
     before = bench.lines(claim.job)
     bench.control.pause(claim.job, NOW + 1, reason)
     assert bench.lines(claim.job) == before
@@ -44,7 +44,7 @@ def test_a_second_pause_changes_nothing(bench: Bench, claim: Claim, reason: Paus
 
 
 def test_a_users_pause_holds_what_a_limit_had_paused(bench: Bench, claim: Claim) -> None:
-    bench.ledger.finish(claim, Verb.PAUSE, NOW, reason=PauseReason.USAGE_LIMIT)
+    bench.ledger.finish(claim, Action.PAUSE, NOW, reason=PauseReason.USAGE_LIMIT)
     bench.control.pause(claim.job, NOW + 1)
     assert bench.browse.job(claim.job).pause_reason is PauseReason.USER
     bench.control.pause(claim.job, NOW + 2, PauseReason.BUDGET)
@@ -56,8 +56,8 @@ def test_resume_takes_a_standing_pause_back_and_the_engine_goes_on(bench: Bench,
     bench.control.pause(claim.job, NOW)
     bench.control.resume(claim.job, NOW)
     assert bench.lines(claim.job) == before
-    assert not bench.ledger.finish(claim, Verb.PAUSE, NOW)
-    assert bench.ledger.pulse(claim).wish is None
+    assert not bench.ledger.finish(claim, Action.PAUSE, NOW)
+    assert bench.ledger.poll_control(claim).wish is None
     with pytest.raises(Busy, match="is being run by process"):
         bench.control.resume(claim.job, NOW)
 
@@ -66,28 +66,30 @@ def test_cancel_outranks_pause_and_is_not_taken_back(bench: Bench, claim: Claim)
     bench.control.pause(claim.job, NOW)
     bench.control.cancel(claim.job, NOW)
     bench.control.pause(claim.job, NOW)
-    assert bench.ledger.pulse(claim).wish is Verb.CANCEL
+    assert bench.ledger.poll_control(claim).wish is Action.CANCEL
     with pytest.raises(Busy, match="is being cancelled"):
         bench.control.resume(claim.job, NOW)
-    assert not bench.ledger.finish(claim, Verb.PAUSE, NOW)
-    assert bench.ledger.finish(claim, Verb.CANCEL, NOW)
+    assert not bench.ledger.finish(claim, Action.PAUSE, NOW)
+    assert bench.ledger.finish(claim, Action.CANCEL, NOW)
     job = bench.browse.job(claim.job)
     assert (job.status, job.pause_reason, job.finished_at) == (JobStatus.CANCELLED, None, NOW)
 
 
-@pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.RELEASE])
-def test_a_cancel_is_not_lost_when_the_engine_stops_for_its_own_reason(bench: Bench, claim: Claim, verb: Verb) -> None:
+@pytest.mark.parametrize("verb", [Action.PAUSE, Action.RELEASE])
+def test_a_cancel_is_not_lost_when_the_engine_stops_for_its_own_reason(
+    bench: Bench, claim: Claim, verb: Action
+) -> None:
     bench.control.cancel(claim.job, NOW)
-    bench.ledger.finish(claim, verb, NOW, reason=PauseReason.BUDGET if verb is Verb.PAUSE else None)
+    bench.ledger.finish(claim, verb, NOW, reason=PauseReason.BUDGET if verb is Action.PAUSE else None)
     job = bench.browse.job(claim.job)
     assert JobStatus.CANCELLED in (job.status, job.wish and JobStatus.CANCELLED)
 
 
 def test_a_pause_is_not_lost_when_the_engine_leaves_the_job_to_another(bench: Bench, claim: Claim) -> None:
     bench.control.pause(claim.job, NOW)
-    bench.ledger.finish(claim, Verb.RELEASE, NOW)
+    bench.ledger.finish(claim, Action.RELEASE, NOW)
     job = bench.browse.job(claim.job)
-    assert job.status is JobStatus.PAUSED or job.wish is Verb.PAUSE
+    assert job.status is JobStatus.PAUSED or job.wish is Action.PAUSE
 
 
 def test_the_last_row_completes_a_job_that_should_pause(bench: Bench) -> None:
@@ -95,14 +97,14 @@ def test_the_last_row_completes_a_job_that_should_pause(bench: Bench) -> None:
     bench.start(claim)
     bench.control.pause(claim.job, NOW)
     bench.settle(claim, 1)
-    assert bench.ledger.finish(claim, Verb.COMPLETE, NOW)
+    assert bench.ledger.finish(claim, Action.COMPLETE, NOW)
     job = bench.browse.job(claim.job)
     assert (job.status, job.stopping, job.pause_reason) == (JobStatus.COMPLETED, False, None)
 
 
 def test_a_fatal_error_fails_a_job_that_should_pause(bench: Bench, claim: Claim) -> None:
     bench.control.pause(claim.job, NOW)
-    assert bench.ledger.finish(claim, Verb.FAIL, NOW, error=JobError("no_credit", "There is none."))
+    assert bench.ledger.finish(claim, Action.FAIL, NOW, error=JobError("no_credit", "There is none."))
     job = bench.browse.job(claim.job)
     assert (job.status, job.stopping, job.pause_reason) == (JobStatus.FAILED, False, None)
 
@@ -126,13 +128,13 @@ def test_resume_of_an_interrupted_job_leaves_it_to_the_next_claim(bench: Bench, 
 
 
 def test_settings_reach_a_running_engine(bench: Bench, claim: Claim) -> None:
-    assert bench.control.steer(claim.job, concurrency=50, rpm=600) == Settings(concurrency=50, rpm=600)
-    assert bench.ledger.pulse(claim).settings == Settings(concurrency=50, rpm=600)
+    assert bench.control.update_settings(claim.job, concurrency=50, rpm=600) == Settings(concurrency=50, rpm=600)
+    assert bench.ledger.poll_control(claim).settings == Settings(concurrency=50, rpm=600)
 
 
 def test_a_spike_that_was_seen_is_tolerated_until_a_retry(bench: Bench, claim: Claim) -> None:
     bench.settle(claim, 1, code="timeout")
-    bench.ledger.finish(claim, Verb.PAUSE, NOW, reason=PauseReason.FAILURE_SPIKE, tolerate="timeout")
+    bench.ledger.finish(claim, Action.PAUSE, NOW, reason=PauseReason.FAILURE_SPIKE, tolerate="timeout")
     job = bench.browse.job(claim.job)
     assert (job.pause_reason, job.tolerated) == (PauseReason.FAILURE_SPIKE, "timeout")
     bench.control.resume(claim.job, NOW)

@@ -10,7 +10,7 @@ from typing import cast
 import click
 import pytest
 
-from rowmill.builtin.storage.objects import ObjectPlace
+from rowmill.builtin.storage.objects import ObjectStorage
 from rowmill.cli.main import COMMANDS, rowmill
 from rowmill.core.job import Settings
 from rowmill.core.status import TRANSITIONS, JobStatus, PauseReason, RowStatus
@@ -31,11 +31,11 @@ from .pages import DOCS, REFERENCE, ROOT, blocks, codes, first_cells, section
 
 SOURCES = ROOT / "src" / "rowmill"
 _OUTCOMES = {"Failed": 0, "RetryLater": 0, "StopJob": 0, "JobError": 0, "Fail": 0, "PutOff": 0}
-_REFUSALS = {"_Unfit": 0, "Misfit": 1, "Refused": 1, "ApiError": 1}
+_REFUSALS = {"_Unfit": 0, "Misfit": 1, "RejectedLine": 1, "ApiError": 1}
 _CODE_OF = _OUTCOMES | _REFUSALS
 """Which argument of a call is a code."""
 
-_CODE_OF_API = {"Refused": 0}
+_CODE_OF_API = {"ApiError": 0}
 """The same within the API, where they differ."""
 
 _NAMED_CODES = {"code", "trouble", "UNCHANGED", "SUPERSEDED"}
@@ -241,7 +241,7 @@ def test_the_grammar_of_conditions_is_the_program_s() -> None:
 
 
 def test_the_variables_of_object_stores_are_those_that_are_read() -> None:
-    read = set(re.findall(r"``([A-Z]+_[A-Z_]+)``", ObjectPlace.__doc__ or ""))
+    read = set(re.findall(r"``([A-Z]+_[A-Z_]+)``", ObjectStorage.__doc__ or ""))
     assert read
     assert table("settings.md", "Object stores") == read
 

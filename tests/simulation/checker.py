@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from itertools import chain
 from typing import Any
 
-from rowmill.core.commit import Batch, Claim, Pulse
+from rowmill.core.commit import Batch, Claim, ControlState
 from rowmill.core.job import Job
 from rowmill.ledger.store import Store
 
@@ -109,11 +109,11 @@ class Checker:
         for table in ("slots", "claims"):
             self._must(not self._lines(table, "*"), f"{table} are left")
 
-    def _commit(self, claim: Claim, batch: Batch) -> Pulse:
+    def _commit(self, claim: Claim, batch: Batch) -> ControlState:
         stopped = self._wished == claim
-        pulse = self._save(claim, batch)
+        poll_control = self._save(claim, batch)
         self._must(not (stopped and batch.starts), "rows were started after the commit that saw the wish to stop")
-        self._wished = claim if pulse.wish else None
+        self._wished = claim if poll_control.wish else None
         self._may_begin.update(start.task.number for start in batch.starts)
         self._started += len(batch.starts)
         self._ended += len(batch.settled) + len(batch.postponed)
@@ -121,7 +121,7 @@ class Checker:
         self._unburnt += sum(p.attempt is None for p in batch.postponed) - batch.uncertain
         self.alive_at = self._store.clock()
         self.check()
-        return pulse
+        return poll_control
 
     def _account(self, uncertain: int, occupied: int) -> None:
         buried = uncertain - self._aborted

@@ -42,10 +42,10 @@ def caught(empty_home: Path, tmp_path: Path) -> Callable[[], str]:
 def test_calls_that_begin_before_their_commit(monkeypatch: pytest.MonkeyPatch, caught: Callable[[], str]) -> None:
     commit = Runner._commit
 
-    async def hasty(self: Runner, batch: Batch, came_in: Any, items: list[Item]) -> None:
+    async def hasty(self: Runner, batch: Batch, finished: Any, items: list[Item]) -> None:
         early = [asyncio.create_task(self._processors[i.task.step].process(i.inputs())) for i in items]
         await asyncio.gather(*early, return_exceptions=False)
-        await commit(self, batch, came_in, items)
+        await commit(self, batch, finished, items)
 
     monkeypatch.setattr(Runner, "_commit", hasty)
     assert "has no slot" in caught()

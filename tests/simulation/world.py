@@ -285,7 +285,7 @@ class World:
     async def _wish(self) -> None:
         while True:
             await asyncio.sleep(self.chance.expovariate(1 / 4))
-            often = {"pause": 4.0, "resume": 4.0, "steer": 6.0, "retry": 1.0, "limit": 1.0}
+            often = {"pause": 4.0, "resume": 4.0, "update_settings": 6.0, "retry": 1.0, "limit": 1.0}
             wishes = {**often, "cancel": 0.3, "abort": 0.5, "release": 0.5}
             self._say(self.chance.choices(list(wishes), list(wishes.values()))[0])
 
@@ -308,8 +308,8 @@ class World:
                     self.engine.abort()
                 case "release" if self.engine:
                     self.engine.release()
-                case "steer":
-                    control.steer(self.job.pk, concurrency=self.chance.randint(1, 10))
+                case "update_settings":
+                    control.update_settings(self.job.pk, concurrency=self.chance.randint(1, 10))
                 case "limit":
                     self._raise_limit()
         self.checker.concurrency_is(self.status.settings.concurrency)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rowmill.core.job import Job, Settings
 from rowmill.core.outcome import Done, Outcome
-from rowmill.core.status import Verb
+from rowmill.core.status import Action
 from rowmill.engine.engine import Engine
 from rowmill.ledger.store import Store
 from rowmill.testing.simulation import EPOCH, SimulatedRuntime, new_job, simulate
@@ -69,10 +69,10 @@ def work(
     seed: int = 0,
     latency: float = 0.0,
     patience: float = 4000.0,
-) -> Verb:
+) -> Action:
     """Works ``job`` on a new engine, with ``beside`` running next to it; fails after ``patience`` virtual seconds."""
 
-    async def main(runtime: SimulatedRuntime) -> Verb:
+    async def main(runtime: SimulatedRuntime) -> Action:
         name = store.join()
         engine = Engine(store, name, runtime)
         other = asyncio.create_task(beside(engine)) if beside else None

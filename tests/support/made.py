@@ -10,7 +10,7 @@ import orjson
 from rowmill.core.commit import Batch, Chunk, Claim, Settled, Start, Task
 from rowmill.core.job import Attempt, Job, JobDraft, Settings, Step
 from rowmill.core.money import Price
-from rowmill.core.status import JobType, RowStatus, Verb
+from rowmill.core.status import Action, JobType, RowStatus
 from rowmill.engine.engine import Engine
 from rowmill.engine.runtime import RealRuntime
 from rowmill.jobs.submit.imports import ImportRequest, submit_import
@@ -69,7 +69,7 @@ def completed(store: Store, moods: Sequence[str | None] = ("good", "bad", None),
     job = make(store, len(moods), **more)
     claim = begin(store, job)
     settle(store, claim, dict(zip(start(store, claim), moods, strict=True)))
-    assert store.ledger.finish(claim, Verb.COMPLETE, store.clock())
+    assert store.ledger.finish(claim, Action.COMPLETE, store.clock())
     return store.browse.job(job.pk)
 
 
@@ -78,5 +78,5 @@ def dataset(store: Store, place: Path, text: str = "id,review\n1,fine\n2,bad\n3,
     path = place / "reviews.csv"
     path.write_text(text)
     job = submit_import(store, ImportRequest(str(path), dataset="reviews", key="id")).job
-    assert asyncio.run(Engine(store, store.join(), RealRuntime()).run(job)) is Verb.COMPLETE
+    assert asyncio.run(Engine(store, store.join(), RealRuntime()).run(job)) is Action.COMPLETE
     return job.dataset_id

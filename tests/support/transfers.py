@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from rowmill.core.job import Job
-from rowmill.core.status import Verb
+from rowmill.core.status import Action
 from rowmill.engine.engine import Engine
 from rowmill.engine.runtime import RealRuntime
 from rowmill.jobs.submit.imports import ImportRequest, submit_import
@@ -17,7 +17,7 @@ from rowmill.tables.dataset import Dataset
 
 def work(store: Store, engine: str, job: Job) -> Job:
     """``job`` once it has completed."""
-    assert asyncio.run(Engine(store, engine, RealRuntime()).run(job)) is Verb.COMPLETE
+    assert asyncio.run(Engine(store, engine, RealRuntime()).run(job)) is Action.COMPLETE
     return store.browse.job(job.pk)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rowmill.core.commit import Batch, Chunk, Claim, Settled, Start, Task
 from rowmill.core.job import Attempt, Job
-from rowmill.core.status import RowStatus, Verb
+from rowmill.core.status import Action, RowStatus
 from rowmill.engine.inputs import Inputs
 from rowmill.jobs.submit.enrichments import submit
 from rowmill.jobs.submit.request import RunRequest
@@ -51,7 +51,7 @@ def complete(store: Store, engine: str, job: Job, moods: dict[int, str | None]) 
     """``job`` completed with these moods."""
     claim = begin(store, engine, job)
     settle(store, claim, moods)
-    assert store.ledger.finish(claim, Verb.COMPLETE, store.clock())
+    assert store.ledger.finish(claim, Action.COMPLETE, store.clock())
     return store.browse.job(job.pk)
 
 
@@ -72,4 +72,4 @@ def find(store: Store, engine: str, job: Job, rows: int | None = None) -> None:
     store.ledger.commit(claim, Batch(settled=done, freed=[start.slot for start in starts]))
     if rows:
         store.control.pause(job.pk, store.clock())
-    assert store.ledger.finish(claim, Verb.PAUSE if rows else Verb.COMPLETE, store.clock())
+    assert store.ledger.finish(claim, Action.PAUSE if rows else Action.COMPLETE, store.clock())

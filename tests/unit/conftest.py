@@ -81,7 +81,7 @@ def hub(store: Store) -> Iterator[Hub]:
 @pytest.fixture
 def context(store: Store) -> Context:
     """What the routes work with. To be changed before ``api`` is asked for, or while it serves."""
-    return Context(store, store.appear(), TokenAuthenticator(store), Metrics(store))
+    return Context(store, store.register(), TokenAuthenticator(store), Metrics(store))
 
 
 @pytest.fixture(scope="session")

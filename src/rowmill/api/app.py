@@ -12,12 +12,12 @@ from pydantic.json_schema import models_json_schema
 
 from rowmill.api.live.hub import Hub
 from rowmill.http import problems
-from rowmill.http.access import Doorkeeper
+from rowmill.http.access import HostOriginMiddleware
 from rowmill.http.context import Context
 from rowmill.http.head import Head
 from rowmill.http.metrics import Observer
 from rowmill.http.query import check_query
-from rowmill.http.reception import Reception
+from rowmill.http.reception import RequestGuard
 from rowmill.shapes.events import JobEvent
 from rowmill.webhooks.routes import told
 
@@ -65,7 +65,7 @@ def create_app(
     app.state.context = context
     app.state.hub = hub
     problems.install(app)
-    app.add_middleware(Reception)  # first, so that every other one has a part in what it answers
+    app.add_middleware(RequestGuard)  # first, so that every other one has a part in what it answers
     for name in _ROUTES:
         router = importlib.import_module(name).router
         # A limit of the app itself would be beyond the reach of `problems`.
@@ -78,7 +78,7 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID"],
             expose_headers=["ETag", "Location", "Idempotent-Replayed"],
         )
-    app.add_middleware(Doorkeeper, hosts=hosts, origins=origins)
+    app.add_middleware(HostOriginMiddleware, hosts=hosts, origins=origins)
     app.add_middleware(Observer, metrics=context.metrics)
     app.add_middleware(Head)
     _describe(app)

@@ -179,7 +179,7 @@ class _Serving:
         self._sender = self._new_sender()
         self._context = Context(
             store,
-            store.appear(),
+            store.register(),
             tokens.TokenAuthenticator(store),
             Metrics(store),
             options.policy,
@@ -209,7 +209,7 @@ class _Serving:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._serve())
         finally:
-            self._store.database.vanish(self._context.engine)
+            self._store.database.deregister(self._context.engine)
         return 0
 
     async def _serve(self) -> None:

@@ -9,7 +9,7 @@ from rowmill.core.errors import InputError, UsageError
 from rowmill.core.job import Job
 from rowmill.files.service import format_of, path_of, upload_of
 from rowmill.http.context import Context
-from rowmill.http.problems import Refused
+from rowmill.http.problems import ApiError
 from rowmill.jobs.submit import exports, imports
 from rowmill.jobs.submit.exports import ExportRequest
 from rowmill.jobs.submit.imports import ImportRequest
@@ -25,7 +25,7 @@ _fetching = threading.BoundedSemaphore(4)
 
 
 def submit_import(context: Context, asked: ImportInput, job_id: str) -> Job:
-    """Makes the import. Raises ``UsageError`` and ``Refused``; nothing is left behind then."""
+    """Makes the import. Raises ``UsageError`` and ``ApiError``; nothing is left behind then."""
     given = _the_one_of(asked, "file", "url", "path")
     request = ImportRequest(
         given,
@@ -66,7 +66,7 @@ def _fetch_and_submit(context: Context, request: ImportRequest) -> Job:
     policy = context.policy
     policy.check_url(request.input)
     if not _fetching.acquire(blocking=False):
-        raise Refused("unavailable", "The server fetches from no more URLs at a time.", "Try again soon.")
+        raise ApiError("unavailable", "The server fetches from no more URLs at a time.", "Try again soon.")
     until = time.monotonic() + _LONGEST_FETCH
 
     def bounded(size: int) -> None:
@@ -81,7 +81,7 @@ def _fetch_and_submit(context: Context, request: ImportRequest) -> Job:
 
 
 def submit_export(context: Context, asked: ExportInput, job_id: str) -> Job:
-    """Makes the export. Raises ``UsageError`` and ``Refused``; nothing is left behind then."""
+    """Makes the export. Raises ``UsageError`` and ``ApiError``; nothing is left behind then."""
     _the_one_of(asked, "dataset", "job")
     request = ExportRequest(
         _destination(context, asked),

@@ -13,7 +13,7 @@ from rowmill.ledger.opening import default_home, open_store
 from rowmill.plugins.registry import Group, names
 
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
-_GROUPS: tuple[Group, ...] = ("readers", "writers", "places", "processors", "providers")
+_GROUPS: tuple[Group, ...] = ("readers", "writers", "storage", "processors", "providers")
 
 
 @click.command()

@@ -3,7 +3,7 @@
 import click
 
 from rowmill.cli.common import json_option, the_store
-from rowmill.cli.submitted import go_on
+from rowmill.cli.submitted import requeue
 from rowmill.core.errors import UsageError
 from rowmill.jobs.datasets import find
 from rowmill.jobs.submit.exports import ONLY, ExportRequest, submit_export
@@ -55,6 +55,6 @@ def export(
         engine = store.join()
         try:
             submission = submit_export(store, find(store, source), request)
-            return go_on(store, engine, submission, detach=detach, as_json=as_json)
+            return requeue(store, engine, submission, detach=detach, as_json=as_json)
         finally:
             store.leave(engine)

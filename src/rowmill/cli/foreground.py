@@ -18,7 +18,7 @@ from rowmill.core.errors import IllegalTransition
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus, JobType
 from rowmill.engine.engine import Engine, processor_of
-from rowmill.engine.runtime import RealRuntime, collect_seldom
+from rowmill.engine.runtime import RealRuntime, relax_gc
 from rowmill.jobs.deliver import deliver
 from rowmill.jobs.view import job_view
 from rowmill.ledger.store import Store
@@ -38,7 +38,7 @@ def work(
 
     Raises ``UsageError`` where it cannot be run from here at all; it is untouched then.
     """
-    collect_seldom()
+    relax_gc()
     interrupted = Foreground(store, engine, job).run()
     return finished(store, job, max_failed, as_json=as_json, overwrite=overwrite, interrupted=interrupted)
 
@@ -54,7 +54,7 @@ class Foreground:
     def run(self) -> bool:
         """Works the job; returns whether Ctrl-C was pressed."""
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        with results_apart():
+        with redirect_stdout_to_stderr():
             processors = [processor_of(step, self._store) for step in self._job.steps]
             # Plain handlers: they run also while a function blocks the event loop.
             signal.signal(signal.SIGINT, self._interrupt)
@@ -121,7 +121,7 @@ class Foreground:
 
 
 @contextmanager
-def results_apart() -> Iterator[None]:
+def redirect_stdout_to_stderr() -> Iterator[None]:
     """Sends to stderr whatever is written to standard output meanwhile: that belongs to the results, and a function
     may print."""
     sys.stdout.flush()

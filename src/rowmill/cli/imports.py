@@ -6,7 +6,7 @@ import click
 
 from rowmill.cli.common import json_option, print_json, the_store
 from rowmill.cli.foreground import allowance
-from rowmill.cli.submitted import go_on
+from rowmill.cli.submitted import requeue
 from rowmill.cli.words import rows_word
 from rowmill.jobs.plan import Plan, plan_import
 from rowmill.jobs.submit.imports import ImportRequest, submit_import
@@ -62,7 +62,7 @@ def import_(
         engine = store.join()
         try:
             submission = submit_import(store, request)
-            return go_on(store, engine, submission, max_failed, detach=detach, as_json=as_json)
+            return requeue(store, engine, submission, max_failed, detach=detach, as_json=as_json)
         finally:
             store.leave(engine)
 

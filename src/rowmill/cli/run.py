@@ -11,8 +11,8 @@ import click
 import orjson
 
 from rowmill.cli.common import json_option, on_terminal, print_json, the_store
-from rowmill.cli.foreground import allowance, results_apart
-from rowmill.cli.submitted import go_on
+from rowmill.cli.foreground import allowance, redirect_stdout_to_stderr
+from rowmill.cli.submitted import requeue
 from rowmill.connections.service import qualified
 from rowmill.core.errors import InputError, NothingToDo, UsageError
 from rowmill.engine.engine import processor_of
@@ -108,7 +108,7 @@ def run(*, max_failed: str, detach: bool, as_json: bool, yes: bool, **options: A
         request = replace(request, model=qualified(store, request.connection, request.model))
         if request.from_job is None:
             # Whatever cannot work here is refused before a large input is read.
-            with results_apart():
+            with redirect_stdout_to_stderr():
                 processor_of(step_of(request), store)
         if detach:
             _check_detachable(store, request)
@@ -120,7 +120,7 @@ def run(*, max_failed: str, detach: bool, as_json: bool, yes: bool, **options: A
                     return code
             with _Reading() as reading:
                 submission = submit(store, engine, request, reading)
-            return go_on(
+            return requeue(
                 store, engine, submission, max_failed, detach=detach, as_json=as_json, overwrite=request.overwrite
             )
         except NothingToDo:
@@ -147,7 +147,7 @@ def _imported(store: Store, engine: str, request: RunRequest, key: str) -> tuple
         hint = "Import it first: rowmill import - --dataset NAME --key COLUMN"
         raise UsageError("Standard input has no name for the dataset that --key makes.", hint)
     submission = submit_import(store, ImportRequest(request.input, request.input_format, key=key))
-    code = go_on(store, engine, submission)
+    code = requeue(store, engine, submission)
     return replace(request, input=submission.job.dataset_id, input_format=None), code
 
 

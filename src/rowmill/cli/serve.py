@@ -95,7 +95,7 @@ def serve(
 def _url(text: str) -> str:
     """Raises ``UsageError`` for what no URL that may be fetched from or put to can begin with."""
     scheme, between, _ = text.partition("://")
-    known = names("places")
+    known = names("storage")
     if not between or scheme.lower() not in known:
         raise UsageError(f"--allow-url {text!r} begins no URL that tables come from.", f"Known are {', '.join(known)}.")
     try:

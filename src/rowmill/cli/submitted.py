@@ -13,7 +13,7 @@ from rowmill.jobs.submit.enrichments import Submission
 from rowmill.ledger.store import Store
 
 
-def go_on(
+def requeue(
     store: Store,
     engine: str,
     submission: Submission,

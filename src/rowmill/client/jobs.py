@@ -1,4 +1,4 @@
-"""Jobs: made, listed, steered, followed; and the handle of one."""
+"""Jobs: made, listed, updated, followed; and the handle of one."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -18,7 +18,7 @@ from rowmill.client.errors import ClientError
 from rowmill.client.events import MOVING, Event, follow, listen
 from rowmill.client.exchange import Flow, Steps, delete, get, items, post, send_json
 from rowmill.client.files import upload_table
-from rowmill.client.models import Destination, Execution, Extract, JobError, JobSettings, Row, Source, Step
+from rowmill.client.models import Destination, Execution, ExportSpec, JobError, JobSettings, Row, Source, Step
 from rowmill.client.results import Results
 from rowmill.client.tables import Table, lines_of
 from rowmill.client.transport import Async, Sync
@@ -301,7 +301,7 @@ class Job(Resource[M]):
     dataset: str
     steps: list[Step]
     source: Source | None
-    extract: Extract | None
+    extract: ExportSpec | None
     output: Destination | None
     file: str | None
     metadata: dict[str, str]

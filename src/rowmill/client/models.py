@@ -70,7 +70,7 @@ class ExtractColumn:
 
 
 @dataclass(frozen=True)
-class Extract:
+class ExportSpec:
     """What an export takes."""
 
     job: str | None

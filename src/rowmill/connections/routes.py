@@ -113,7 +113,7 @@ def try_connection(context: ContextDep, connection: ConnectionDep, asked: Connec
 
 
 def _seen(connection: Connection, if_match: str | None) -> int | None:
-    """The revision that is to be changed, ``None`` for whichever is there. Raises ``Refused``."""
+    """The revision that is to be changed, ``None`` for whichever is there. Raises ``ApiError``."""
     etags.check(if_match, _etag(connection))
     return None if if_match is None else connection.revision
 

@@ -11,7 +11,7 @@ class Access(StrEnum):
     """See jobs, rows, datasets, usage and connections (without their keys)."""
 
     RUN = "run"
-    """Make and steer jobs, take in files, make datasets."""
+    """Make and update_settings jobs, take in files, make datasets."""
 
     ADMIN = "admin"
     """Also remove jobs and datasets, and see to what holds secrets or lets others in: tokens, connections, webhooks,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rowmill.core.job import Attempt, Settings
-from rowmill.core.status import RowStatus, Verb
+from rowmill.core.status import Action, RowStatus
 from rowmill.core.usage import UNLIMITED, UsageLimits
 
 
@@ -104,10 +104,10 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class ControlState:
     """What an engine must know of its job besides its own doing."""
 
-    wish: Verb | None
+    wish: Action | None
     settings: Settings
     limits: UsageLimits = UNLIMITED
 

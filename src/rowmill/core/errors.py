@@ -13,7 +13,7 @@
     ├── NothingToDo           no record is new or has changed: no error to a nightly run   exit 0
     ├── StoreError            the database refused: disk full, damaged, too new            exit 3
     │   └── DiskFull          an upload does not fit on the disk                           exit 3 (507)
-    └── Fenced                this engine was presumed dead and has lost its claim         exit 3
+    └── ClaimLost                this engine was presumed dead and has lost its claim         exit 3
 
 Foreign exceptions are turned into these at the edge where they arise: the store's at its transactions, a format's in
 its reader. What a processor or provider meets is no exception but an outcome (``rowmill.core.outcome``).
@@ -80,7 +80,7 @@ class DiskFull(StoreError):
     code = "disk_full"
 
 
-class Fenced(RowmillError):
+class ClaimLost(RowmillError):
     code = "fenced"
     exit_code = 3
 

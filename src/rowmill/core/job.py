@@ -9,8 +9,8 @@ import orjson
 
 from rowmill.core.money import Price
 from rowmill.core.progress import Counts
-from rowmill.core.status import JobStatus, JobType, PauseReason, RowStatus, Verb
-from rowmill.core.transfer import Changes, Extract, Position, Source
+from rowmill.core.status import Action, JobStatus, JobType, PauseReason, RowStatus
+from rowmill.core.transfer import Changes, ExportSpec, Position, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class JobDraft:
     revision: int = 1
     stamp: int = 0
     source: Source | None = None
-    extract: Extract | None = None
+    extract: ExportSpec | None = None
     rows: int | None = None
     """How many rows there are, where neither a selection nor another job says so."""
 
@@ -130,7 +130,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class WorkerInfo:
     """An engine that is known to the store, with the ids of the jobs that it holds."""
 
     id: str
@@ -159,7 +159,7 @@ class Job:
     name: str
     status: JobStatus
     pause_reason: PauseReason | None
-    wish: Verb | None
+    wish: Action | None
     error: JobError | None
     dismissed: bool
     counts: Counts
@@ -188,7 +188,7 @@ class Job:
     revision: int = 1
     stamp: int = 0
     source: Source | None = None
-    extract: Extract | None = None
+    extract: ExportSpec | None = None
     position: Position = field(default_factory=Position)
     changes: Changes = field(default_factory=Changes)
     metadata: dict[str, Any] = field(default_factory=dict)

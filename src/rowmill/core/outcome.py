@@ -52,7 +52,7 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class StopJob:
-    """Would fail every row: the job stops with this error, and the row goes back unburnt."""
+    """Would fail every row: the job stops with this error, and the row goes back requeue_without_attempt."""
 
     code: str
     message: str

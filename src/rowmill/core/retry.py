@@ -42,7 +42,7 @@ class PutOff:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The job stops; the row goes back unburnt."""
+    """The job stops; the row goes back requeue_without_attempt."""
 
     code: str
     message: str

@@ -39,7 +39,7 @@ class RowStatus(StrEnum):
     SKIPPED = "skipped"
 
 
-class Verb(StrEnum):
+class Action(StrEnum):
     """What can be done to a job. The first six are said by a user, the others by the engine that works it."""
 
     PAUSE = "pause"
@@ -56,44 +56,44 @@ class Verb(StrEnum):
 
 _S = JobStatus
 
-TRANSITIONS: dict[tuple[JobStatus, Verb], JobStatus | None] = {
+TRANSITIONS: dict[tuple[JobStatus, Action], JobStatus | None] = {
     # None: the job's line goes away.
-    (_S.PENDING, Verb.CLAIM): _S.RUNNING,
-    (_S.PENDING, Verb.PAUSE): _S.PAUSED,
-    (_S.PENDING, Verb.RESUME): _S.PENDING,
-    (_S.PENDING, Verb.CANCEL): _S.CANCELLED,
-    (_S.PENDING, Verb.DELETE): None,
-    (_S.RUNNING, Verb.COMPLETE): _S.COMPLETED,
-    (_S.RUNNING, Verb.FAIL): _S.FAILED,
-    (_S.RUNNING, Verb.PAUSE): _S.PAUSED,
-    (_S.RUNNING, Verb.CANCEL): _S.CANCELLED,
-    (_S.RUNNING, Verb.RELEASE): _S.PENDING,
+    (_S.PENDING, Action.CLAIM): _S.RUNNING,
+    (_S.PENDING, Action.PAUSE): _S.PAUSED,
+    (_S.PENDING, Action.RESUME): _S.PENDING,
+    (_S.PENDING, Action.CANCEL): _S.CANCELLED,
+    (_S.PENDING, Action.DELETE): None,
+    (_S.RUNNING, Action.COMPLETE): _S.COMPLETED,
+    (_S.RUNNING, Action.FAIL): _S.FAILED,
+    (_S.RUNNING, Action.PAUSE): _S.PAUSED,
+    (_S.RUNNING, Action.CANCEL): _S.CANCELLED,
+    (_S.RUNNING, Action.RELEASE): _S.PENDING,
     # Only when interrupted: the engine that had it is dead.
-    (_S.RUNNING, Verb.CLAIM): _S.RUNNING,
+    (_S.RUNNING, Action.CLAIM): _S.RUNNING,
     # Takes a pause back that the engine has not obeyed yet, or names an interrupted job for the next claim.
-    (_S.RUNNING, Verb.RESUME): _S.RUNNING,
-    (_S.PAUSED, Verb.PAUSE): _S.PAUSED,
-    (_S.PAUSED, Verb.RESUME): _S.PENDING,
-    (_S.PAUSED, Verb.RETRY): _S.PENDING,
-    (_S.PAUSED, Verb.CANCEL): _S.CANCELLED,
-    (_S.PAUSED, Verb.DELETE): None,
-    (_S.COMPLETED, Verb.RETRY): _S.PENDING,
-    (_S.COMPLETED, Verb.DISMISS): _S.COMPLETED,
-    (_S.COMPLETED, Verb.DELETE): None,
-    (_S.FAILED, Verb.RESUME): _S.PENDING,
-    (_S.FAILED, Verb.RETRY): _S.PENDING,
-    (_S.FAILED, Verb.CANCEL): _S.CANCELLED,
-    (_S.FAILED, Verb.DELETE): None,
-    (_S.CANCELLED, Verb.DELETE): None,
+    (_S.RUNNING, Action.RESUME): _S.RUNNING,
+    (_S.PAUSED, Action.PAUSE): _S.PAUSED,
+    (_S.PAUSED, Action.RESUME): _S.PENDING,
+    (_S.PAUSED, Action.RETRY): _S.PENDING,
+    (_S.PAUSED, Action.CANCEL): _S.CANCELLED,
+    (_S.PAUSED, Action.DELETE): None,
+    (_S.COMPLETED, Action.RETRY): _S.PENDING,
+    (_S.COMPLETED, Action.DISMISS): _S.COMPLETED,
+    (_S.COMPLETED, Action.DELETE): None,
+    (_S.FAILED, Action.RESUME): _S.PENDING,
+    (_S.FAILED, Action.RETRY): _S.PENDING,
+    (_S.FAILED, Action.CANCEL): _S.CANCELLED,
+    (_S.FAILED, Action.DELETE): None,
+    (_S.CANCELLED, Action.DELETE): None,
 }
 
 
-def sources(verb: Verb) -> tuple[JobStatus, ...]:
+def sources(verb: Action) -> tuple[JobStatus, ...]:
     """The statuses in which ``verb`` is legal, in the order of the enum."""
     return tuple(status for status in JobStatus if (status, verb) in TRANSITIONS)
 
 
-def target(status: JobStatus, verb: Verb) -> JobStatus | None:
+def target(status: JobStatus, verb: Action) -> JobStatus | None:
     """Where ``verb`` takes a job that is ``status``; raises ``IllegalTransition`` where it may not be said."""
     try:
         return TRANSITIONS[status, verb]

@@ -23,7 +23,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Extract:
+class ExportSpec:
     """What an export takes: rows of the job ``origin`` as they stood at its sequence number ``seq``, those that were
     ``only`` so, or, without an origin, records of a dataset. ``columns`` pairs each source column with its name in the
     file."""
@@ -66,7 +66,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RejectedLine:
     """A line that cannot be brought in: why, and what could be read of it, by column."""
 
     number: int
@@ -87,7 +87,7 @@ class Span:
 
 
 @dataclass(slots=True)
-class Intake:
+class ImportBatch:
     """What one commit of an import brings in: lines that fit the dataset, in parallel lists, and lines that do not."""
 
     numbers: Sequence[int] = ()
@@ -97,7 +97,7 @@ class Intake:
     data: list[str] = field(default_factory=list)
     """The values of each line by the dataset's columns, as a JSON array without trailing nulls."""
 
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RejectedLine] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     """The dataset's columns, which new ones of the file have joined at the end."""
 
@@ -115,7 +115,7 @@ class Intake:
 
 
 @dataclass(slots=True)
-class Outtake:
+class ExportBatch:
     """What one commit of an export says is safely in the file: rows ``lo`` to ``hi``."""
 
     lo: int

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-Line = tuple[Any, ...]
+DbRow = tuple[Any, ...]
 """One line of a result."""
 
 
@@ -18,7 +18,7 @@ ALL = 1 << 62
 class Transaction(Protocol):
     """A write transaction: all or nothing, and alone."""
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[Line]:
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[DbRow]:
         """Runs one statement and returns its lines (those of ``RETURNING`` for a write)."""
         ...
 
@@ -39,7 +39,7 @@ class Database(Protocol):
         """Commits at the end of the block, durably; rolls back when it raises. Raises ``StoreError``."""
         ...
 
-    def read(self, sql: str, params: Sequence[Any] = ()) -> list[Line]:
+    def read(self, sql: str, params: Sequence[Any] = ()) -> list[DbRow]:
         """Runs one short query outside any transaction."""
         ...
 
@@ -48,11 +48,11 @@ class Database(Protocol):
         Cheaper than any other query."""
         ...
 
-    def appear(self, engine: str) -> None:
-        """Makes ``engine`` known as alive for as long as this process lives and does not ``vanish`` it."""
+    def register(self, engine: str) -> None:
+        """Makes ``engine`` known as alive for as long as this process lives and does not ``deregister`` it."""
         ...
 
-    def vanish(self, engine: str) -> None: ...
+    def deregister(self, engine: str) -> None: ...
 
     def alive(self, engine: str) -> bool:
         """Whether the process of ``engine`` is alive. A stopped process is; a killed one never is."""

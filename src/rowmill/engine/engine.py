@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rowmill.connections.connect import opened_config
 from rowmill.core.job import Job, Step
-from rowmill.core.status import JobType, PauseReason, Verb
+from rowmill.core.status import Action, JobType, PauseReason
 from rowmill.engine.inputs import Inputs
 from rowmill.engine.rows.feeder import Feeder
 from rowmill.engine.rows.local import LocalBackend
@@ -52,10 +52,10 @@ class Engine:
         self._released = False
         self._at_once = False
 
-    async def run(self, job: Job, processors: Sequence[Processor] = ()) -> Verb:
+    async def run(self, job: Job, processors: Sequence[Processor] = ()) -> Action:
         """Claims ``job`` and works it until it stops; returns by which verb it did.
 
-        Raises ``Busy`` where another process has it, ``IllegalTransition``, ``Fenced``, ``StoreError``, and
+        Raises ``Busy`` where another process has it, ``IllegalTransition``, ``ClaimLost``, ``StoreError``, and
         ``UsageError`` where a processor cannot be opened; the job is untouched then.
         """
         try:
@@ -92,7 +92,7 @@ class Engine:
         now = self._runtime.now()
         claim = await self._runtime.save(
             lambda: self._store.ledger.claim(
-                job.pk, self._engine, now, as_worker=self._as_worker, owes_file=self._as_worker and writes_file(job)
+                job.pk, self._engine, now, as_worker=self._as_worker, writes_output=self._as_worker and writes_file(job)
             )
         )
         _log.info("job taken up", extra={"job": job.id, "type": str(job.type), "execution": claim.execution})
@@ -114,7 +114,7 @@ def _note_end(job: Job, ending: Stop | None) -> None:
     if ending is None:
         return
     told = {"job": job.id, "ended": str(ending.verb)}
-    if ending.verb is Verb.FAIL and ending.error:
+    if ending.verb is Action.FAIL and ending.error:
         _log.warning("job failed", extra={**told, "code": ending.error.code, "error": ending.error.message})
     elif ending.reason not in (None, PauseReason.USER):
         code = ending.error.code if ending.error else None

@@ -21,7 +21,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class AttemptResult:
     """An item after an attempt: what came of it, when it began (Unix seconds) and how long it took (seconds).
 
     ``outcome`` is ``None`` where the call was aborted: whether it was made is not known.

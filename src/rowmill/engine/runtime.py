@@ -29,7 +29,7 @@ class Runtime(Protocol):
         ...
 
 
-def collect_seldom() -> None:
+def relax_gc() -> None:
     """Lets the garbage collector look less often. Rows make no cycles, but so many objects that it would take a fifth
     of the time to find that out."""
     gc.set_threshold(100_000)

@@ -4,25 +4,25 @@ from dataclasses import dataclass
 
 from rowmill.core.commit import Claim
 from rowmill.core.job import JobError
-from rowmill.core.status import PauseReason, Verb
+from rowmill.core.status import Action, PauseReason
 from rowmill.engine.runtime import Runtime
 from rowmill.ledger.ledger import Ledger
 
-_RANK = {Verb.COMPLETE: 0, Verb.RELEASE: 1, Verb.PAUSE: 2, Verb.FAIL: 3, Verb.CANCEL: 4}
+_RANK = {Action.COMPLETE: 0, Action.RELEASE: 1, Action.PAUSE: 2, Action.FAIL: 3, Action.CANCEL: 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
     """``reason`` is why the engine itself pauses; a pause without one obeys a wish and takes the reason of that."""
 
-    verb: Verb
+    verb: Action
     reason: PauseReason | None = None
     error: JobError | None = None
     tolerate: str | None = None
 
     @property
     def wished(self) -> bool:
-        return self.verb in (Verb.PAUSE, Verb.CANCEL) and self.reason is None
+        return self.verb in (Action.PAUSE, Action.CANCEL) and self.reason is None
 
 
 class Stopper:
@@ -37,7 +37,7 @@ class Stopper:
         stops = [stop for stop in (self._wish, self._demand) if stop]
         return max(stops, key=lambda stop: _RANK[stop.verb]) if stops else None
 
-    def wish(self, verb: Verb | None) -> None:
+    def wish(self, verb: Action | None) -> None:
         """What the user wants at present."""
         self._wish = Stop(verb) if verb else None
 
@@ -50,7 +50,7 @@ class Stopper:
 def endings(stop: Stop) -> list[Stop]:
     """How the job may end, best first; the ledger takes the first that is true of it. Where the last row settled while
     a pause was obeyed, or the job was to be released, nothing is left to go on with."""
-    return [Stop(Verb.COMPLETE), stop] if stop.verb in (Verb.PAUSE, Verb.RELEASE) else [stop]
+    return [Stop(Action.COMPLETE), stop] if stop.verb in (Action.PAUSE, Action.RELEASE) else [stop]
 
 
 async def finish(ledger: Ledger, claim: Claim, stop: Stop, runtime: Runtime) -> bool:

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from rowmill.core.errors import NotFound
-from rowmill.http.problems import Refused
+from rowmill.http.problems import ApiError
 from rowmill.ledger.files import StoredFile
 
 _PIECE = 1 << 18
@@ -90,10 +90,10 @@ async def first_piece(request: Request, pieces: Generator[bytes]) -> bytes:
 
 async def send_file(request: Request, file: StoredFile, path: Path) -> Response:
     """The content of ``file``, which lies at ``path``: all of it, or the range that is asked for (RFC 9110; of several
-    ranges all of it). Raises ``Refused`` and ``NotFound``."""
+    ranges all of it). Raises ``ApiError`` and ``NotFound``."""
     if file.size is None or file.sha256 is None:
         hint = f"It is once {file.job} has completed." if file.job else "Ask again once it is."
-        raise Refused("conflict", f"The file {file.id} is not there yet.", hint)
+        raise ApiError("conflict", f"The file {file.id} is not there yet.", hint)
     etag = f'"{file.sha256}"'
     seen = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
     if etag in seen or "*" in seen:
@@ -121,7 +121,7 @@ def _content(path: Path, first: int, last: int) -> Generator[bytes]:
 
 
 def _range(request: Request, etag: str, size: int) -> tuple[int, int]:
-    """The first and the last byte that are asked for. Raises ``Refused`` where there are none such."""
+    """The first and the last byte that are asked for. Raises ``ApiError`` where there are none such."""
     asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
     if asked is None or request.headers.get("if-range", etag) != etag or not any(asked.groups()):
         return 0, size - 1
@@ -135,7 +135,7 @@ def _range(request: Request, etag: str, size: int) -> tuple[int, int]:
     if first > last:
         hint = "Ask for less, or leave the header Range out."
         told = {"Content-Range": f"bytes */{size}"}
-        raise Refused("range_not_satisfiable", f"The file has {size:,} bytes.", hint, told)
+        raise ApiError("range_not_satisfiable", f"The file has {size:,} bytes.", hint, told)
     return first, last
 
 

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from rowmill.files.service import Upload
-from rowmill.http.problems import Refused
+from rowmill.http.problems import ApiError
 
 _PIECE = 1 << 18
 """Bytes that are gathered before they are written."""
@@ -22,17 +22,17 @@ class _Body(Protocol):
     name: str | None
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The pieces of the file that stand in the next bytes of the body. Raises ``Refused``."""
+        """The pieces of the file that stand in the next bytes of the body. Raises ``ApiError``."""
         ...
 
     def end(self) -> None:
-        """Raises ``Refused`` where the body is not whole."""
+        """Raises ``ApiError`` where the body is not whole."""
         ...
 
 
 async def receive(request: Request, upload: Upload, largest: int) -> str | None:
     """Writes the request's file to ``upload``, durably; returns what the request calls it. No more than a few hundred
-    kB are in memory. Raises ``Refused``, ``DiskFull`` and ``StoreError``."""
+    kB are in memory. Raises ``ApiError``, ``DiskFull`` and ``StoreError``."""
     if int(request.headers.get("content-length") or 0) > largest:
         raise _too_large(largest)
     body = _body(request)
@@ -52,7 +52,7 @@ async def receive(request: Request, upload: Upload, largest: int) -> str | None:
     body.end()
     await run_in_threadpool(upload.write, b"".join(gathered))
     if upload.size == 0:
-        raise Refused("invalid_request", "The file is empty.", "Send its content as the body of the request.")
+        raise ApiError("invalid_request", "The file is empty.", "Send its content as the body of the request.")
     await run_in_threadpool(upload.finish)
     return body.name
 
@@ -62,7 +62,7 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
         async for piece in request.stream():
             yield piece
     except ClientDisconnect:
-        raise Refused("invalid_request", "The upload broke off.", "Send it again.") from None
+        raise ApiError("invalid_request", "The upload broke off.", "Send it again.") from None
 
 
 class _RawBody:
@@ -115,7 +115,7 @@ class _FormBody:
         if self._parser.state != MultipartState.END:
             raise _no_form()
         if self._files == 0:
-            raise Refused("invalid_request", "The form holds no file.", "Send one: curl -F file=@reviews.csv")
+            raise ApiError("invalid_request", "The form holds no file.", "Send one: curl -F file=@reviews.csv")
 
     def _part_begins(self) -> None:
         self._disposition = b""
@@ -140,7 +140,7 @@ class _FormBody:
         self._in_file = True
         self._files += 1
         if self._files > 1:
-            raise Refused("invalid_request", "The form holds more than one file.", "Send each in a request of its own.")
+            raise ApiError("invalid_request", "The form has more than one file.", "Send one file per request.")
         self.name = name.decode(errors="replace")
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
@@ -165,11 +165,11 @@ def _as_text(name: str | None) -> str | None:
         return name
 
 
-def _no_form() -> Refused:
+def _no_form() -> ApiError:
     hint = "Send multipart/form-data with one file, or the file itself as the body."
-    return Refused("invalid_request", "The form cannot be read.", hint)
+    return ApiError("invalid_request", "The form cannot be read.", hint)
 
 
-def _too_large(largest: int) -> Refused:
+def _too_large(largest: int) -> ApiError:
     hint = "Whoever runs the server may allow more: rowmill serve --max-upload"
-    return Refused("too_large", f"An upload may have {largest:,} bytes.", hint)
+    return ApiError("too_large", f"An upload may have {largest:,} bytes.", hint)

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rowmill.core.access import Access, Caller
 from rowmill.http.context import ContextDep
-from rowmill.http.problems import Refused, problem_response
-from rowmill.http.reception import Reception
+from rowmill.http.problems import ApiError, problem_response
+from rowmill.http.reception import RequestGuard
 
 _HOST = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::\d*)?")
 _bearer = HTTPBearer(
@@ -23,7 +23,7 @@ _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def caller(context: ContextDep, credentials: _Credentials) -> Caller:
-    """Raises ``Refused`` for a token that is wrong, or missing where one is needed."""
+    """Raises ``ApiError`` for a token that is wrong, or missing where one is needed."""
     if credentials is not None:
         known = context.authenticator.caller(credentials.credentials)
         if known is None:
@@ -43,7 +43,7 @@ def may(scope: Access) -> Any:
     async def check(known: CallerDep) -> None:
         if not known.scope.includes(scope):
             hint = f"Use a token with the scope {scope}."
-            raise Refused("forbidden", f"The token's scope is {known.scope}, and this needs {scope}.", hint)
+            raise ApiError("forbidden", f"The token's scope is {known.scope}, and this needs {scope}.", hint)
 
     return Depends(check)
 
@@ -51,7 +51,7 @@ def may(scope: Access) -> Any:
 READ, RUN, ADMIN = (may(scope) for scope in (Access.READ, Access.RUN, Access.ADMIN))
 
 
-class Doorkeeper:
+class HostOriginMiddleware:
     """ASGI middleware. A browser can be led to this server under a foreign name (DNS rebinding), so that only names of
     its own are answered: addresses, ``localhost``, and those in ``hosts``. A page of another origin is refused unless
     that is one of ``origins``."""
@@ -77,7 +77,7 @@ class Doorkeeper:
         else:
             await self._app(scope, receive, send)
             return
-        await Reception(response)(scope, receive, send)  # which hears out whoever is still sending
+        await RequestGuard(response)(scope, receive, send)  # which hears out whoever is still sending
 
     def _is_own(self, host: str) -> bool:
         name = _without_port(host).lower()
@@ -88,9 +88,9 @@ class Doorkeeper:
         return origin.lower() == f"{request.url.scheme}://{host.lower()}"
 
 
-def _unauthorized(message: str) -> Refused:
+def _unauthorized(message: str) -> ApiError:
     hint = "Send `Authorization: Bearer TOKEN`; `rowmill tokens create` makes one."
-    return Refused("unauthorized", message, hint, {"WWW-Authenticate": "Bearer"})
+    return ApiError("unauthorized", message, hint, {"WWW-Authenticate": "Bearer"})
 
 
 def _without_port(host: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import orjson
 from fastapi import Header
 
-from rowmill.http.problems import Refused
+from rowmill.http.problems import ApiError
 
 IfMatch = Annotated[
     str | None,
@@ -27,12 +27,12 @@ def etag_of(*changeable: object) -> str:
 
 
 def check(if_match: str | None, etag: str) -> None:
-    """Raises ``Refused`` where somebody changed the thing meanwhile."""
+    """Raises ``ApiError`` where somebody changed the thing meanwhile."""
     if if_match is None or if_match.strip() == "*":
         return
     given = [each.strip() for each in if_match.split(",")]
     if not all(_ENTITY_TAG.fullmatch(each) for each in given):
         hint = 'An ETag stands in quotes: If-Match: "2145969af100edff"'
-        raise Refused("invalid_request", "If-Match is no ETag.", hint)
+        raise ApiError("invalid_request", "If-Match is no ETag.", hint)
     if etag not in given:
-        raise Refused("precondition_failed", "It has been changed meanwhile.", "Read it again, then change that.")
+        raise ApiError("precondition_failed", "It has been changed meanwhile.", "Read it again, then change that.")

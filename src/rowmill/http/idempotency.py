@@ -18,7 +18,7 @@ from rowmill.core.errors import NothingToDo, UsageError
 from rowmill.db.values import new_id
 from rowmill.http.access import CallerDep
 from rowmill.http.context import ContextDep
-from rowmill.http.problems import Refused
+from rowmill.http.problems import ApiError
 from rowmill.http.turns import one_at_a_time
 
 _Key = Annotated[
@@ -54,7 +54,7 @@ class Once:
 
     def __call__(self, prefix: str, body: BaseModel | bytes, make: Callable[[str], Made]) -> Response:
         """Calls ``make`` with the id of what it is to make, or gives the answer that it gave before. Where a thing of
-        that id is there already, ``make`` gives that. Raises ``Refused`` for a key that was used for another body."""
+        that id is there already, ``make`` gives that. Raises ``ApiError`` for a key that was used for another body."""
         if self._key is None:
             return _response(make(new_id(prefix)))
         owner, key = self._caller.token, self._key
@@ -63,13 +63,13 @@ class Once:
             kept = self._store.requests.begin(owner, key, digest, new_id(prefix), self._store.clock())
             if kept.digest != digest:
                 message = "The Idempotency-Key was used for another request."
-                raise Refused("idempotency_key_reused", message, "Use a new key for a new request.")
+                raise ApiError("idempotency_key_reused", message, "Use a new key for a new request.")
             if kept.answer is not None:
                 status, headers, content = orjson.loads(self._store.secrets.open(kept.answer, f"request:{owner}:{key}"))
                 return Response(content, status, {**headers, "Idempotent-Replayed": "true"}, "application/json")
             try:
                 response = _response(make(kept.resource))
-            except (UsageError, NothingToDo, Refused):  # by anything else it may have been made, and is found again
+            except (UsageError, NothingToDo, ApiError):  # by anything else it may have been made, and is found again
                 self._store.requests.drop(owner, key)
                 raise
             headers = {name: value for name, value in response.headers.items() if name in ("location", "etag")}

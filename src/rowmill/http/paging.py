@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 import orjson
 from fastapi import Query
 
-from rowmill.http.problems import Refused
+from rowmill.http.problems import ApiError
 from rowmill.shapes.base import Page
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class Pager:
         self._check = hashlib.sha256(repr(filters).encode()).hexdigest()[:8]
 
     def after(self, cursor: str | None, start: Any) -> Any:
-        """Where the page begins: behind ``start`` where there is no cursor. Raises ``Refused``."""
+        """Where the page begins: behind ``start`` where there is no cursor. Raises ``ApiError``."""
         if cursor is None:
             return start
         try:
@@ -60,6 +60,6 @@ class Pager:
         return base64.urlsafe_b64encode(orjson.dumps([self._check, position])).rstrip(b"=").decode()
 
 
-def foreign_cursor() -> Refused:
+def foreign_cursor() -> ApiError:
     """The error that says that a cursor makes no sense here."""
-    return Refused("invalid_cursor", "The cursor is not one of this list.", "Begin again without a cursor.")
+    return ApiError("invalid_cursor", "The cursor is not one of this list.", "Begin again without a cursor.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rowmill.core.job import Step
-from rowmill.http.problems import Refused
+from rowmill.http.problems import ApiError
 from rowmill.net.public_socket import is_public
 from rowmill.plugins.contracts import Guard
 
@@ -33,60 +33,60 @@ class Policy:
     python_path: tuple[str, ...] = ()
 
     def check_function(self, function: str) -> None:
-        """Raises ``Refused`` for a Python function that was not allowed by name."""
+        """Raises ``ApiError`` for a Python function that was not allowed by name."""
         if not self.trusted and function not in self.python:
             hint = f"Whoever runs the server may allow it: rowmill serve --allow-python {function}"
-            raise Refused("remote_code", f"The function {function!r} is not allowed through the API.", hint)
+            raise ApiError("remote_code", f"The function {function!r} is not allowed through the API.", hint)
 
     def check_path(self, path: str) -> Path:
-        """``path`` with its links resolved. Raises ``Refused`` where it lies in no directory that was allowed."""
+        """``path`` with its links resolved. Raises ``ApiError`` where it lies in no directory that was allowed."""
         try:
             real: Path | None = Path(path).resolve()
         except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL
             real = None
         if real is None or not (self.trusted or any(real.is_relative_to(each.resolve()) for each in self.paths)):
             hint = "Upload the file, or whoever runs the server may allow its directory: rowmill serve --allow-path DIR"
-            raise Refused("server_file", "Files of the server are not read or written through the API.", hint)
+            raise ApiError("server_file", "Files of the server are not read or written through the API.", hint)
         return real
 
     def check_model(self, model: str | None) -> None:
-        """Raises ``Refused`` for an embedded model (``local/PATH.gguf``) in a file that was not allowed."""
+        """Raises ``ApiError`` for an embedded model (``local/PATH.gguf``) in a file that was not allowed."""
         provider, _, name = (model or "").partition("/")
         if provider == "local" and Path(name).suffix.lower() == ".gguf":
             self.check_path(name)
 
     def check_step(self, step: Step) -> None:
-        """Raises ``Refused`` for a step of another job that runs a Python function which was not allowed by name."""
+        """Raises ``ApiError`` for a step of another job that runs a Python function which was not allowed by name."""
         if step.processor == "python":
             self.check_function(str(step.config.get("function")))
 
     def check_url(self, url: str) -> None:
-        """Raises ``Refused`` for a URL that begins with none that was allowed."""
+        """Raises ``ApiError`` for a URL that begins with none that was allowed."""
         if not self.trusted and not any(_begins(url, allowed) for allowed in self.urls):
             hint = "Upload the file, or whoever runs the server may allow the place: rowmill serve --allow-url URL"
-            raise Refused("server_file", "Nothing is fetched from or put to that place through the API.", hint)
+            raise ApiError("server_file", "Nothing is fetched from or put to that place through the API.", hint)
 
     def check_variables(self, text: str) -> None:
-        """Raises ``Refused`` where ``text`` names a variable of the server's environment that was not allowed."""
+        """Raises ``ApiError`` where ``text`` names a variable of the server's environment that was not allowed."""
         for name in _VARIABLE.findall(text):
             if not self.trusted and name not in self.variables:
                 hint = f"Whoever runs the server may allow it: rowmill serve --allow-env {name}"
-                raise Refused("server_file", f"The variable {name} of the server is not read through the API.", hint)
+                raise ApiError("server_file", f"The variable {name} of the server is not read through the API.", hint)
 
     def check_private(self, asked: bool) -> None:
-        """Raises ``Refused`` where private addresses are ``asked`` for and not allowed."""
+        """Raises ``ApiError`` where private addresses are ``asked`` for and not allowed."""
         if asked and not (self.private or self.trusted):
             hint = "Whoever runs the server may allow it: rowmill serve --allow-private"
-            raise Refused("server_file", "Private addresses are not called through the API.", hint)
+            raise ApiError("server_file", "Private addresses are not called through the API.", hint)
 
     def check_address(self, url: str, *, asked: bool) -> None:
-        """Raises ``Refused`` for an HTTP URL at a private address, unless that was ``asked`` for and is allowed. What a
-        name stands for is looked at whenever it is called (``rowmill.net.public_socket``)."""
+        """Raises ``ApiError`` for an HTTP URL at a private address, unless that was ``asked`` for and is allowed. What
+        a name resolves to is checked whenever it is called (``rowmill.net.public_socket``)."""
         if not _is_private(url):
             return
         self.check_private(True)
         if not asked:
-            raise Refused("usage", "The URL is that of a private address.", 'If it is meant: "allow_private": true')
+            raise ApiError("usage", "The URL is that of a private address.", 'If it is meant: "allow_private": true')
 
     @property
     def guard(self) -> Guard | None:

@@ -76,7 +76,7 @@ class Problem(Output):
     errors: list[FieldError] = Field(default_factory=list, description="Of `invalid_request`: each part that is wrong.")
 
 
-class Refused(RowmillError):
+class ApiError(RowmillError):
     """An error that only HTTP knows. ``code`` is one of ``STATUS_OF``."""
 
     def __init__(self, code: str, message: str, hint: str = "", headers: dict[str, str] | None = None) -> None:

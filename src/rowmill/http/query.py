@@ -8,11 +8,11 @@ from collections import Counter
 from fastapi import Request
 
 from rowmill.core.suggest import did_you_mean, listing
-from rowmill.http.problems import Refused
+from rowmill.http.problems import ApiError
 
 
 async def check_query(request: Request) -> None:
-    """Raises ``Refused`` for a parameter that the route does not know, or that is given twice."""
+    """Raises ``ApiError`` for a parameter that the route does not know, or that is given twice."""
     if not request.url.query:
         return
     given = Counter(name for name, _ in request.query_params.multi_items())
@@ -20,9 +20,9 @@ async def check_query(request: Request) -> None:
     for name, times in given.items():
         if name not in known:
             hint = f"{did_you_mean(name, known)} Known are {listing(known)}." if known else "There are none here."
-            raise Refused("invalid_request", f"There is no query parameter {name!r} here.", hint.strip())
+            raise ApiError("invalid_request", f"There is no query parameter {name!r} here.", hint.strip())
         if times > 1:
-            raise Refused("invalid_request", f"The query parameter {name!r} is given {times} times.", "Give it once.")
+            raise ApiError("invalid_request", f"The query parameter {name!r} is given {times} times.", "Give it once.")
 
 
 def _known(request: Request) -> list[str]:

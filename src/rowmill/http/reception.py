@@ -15,7 +15,7 @@ _HEARD_SECONDS = 10.0
 """What is read, and thrown away, of a request that has been refused."""
 
 
-class Reception:
+class RequestGuard:
     """ASGI middleware. What stalls is answered with a problem document, and so is what the framework itself finds too
     large, in plain text."""
 
@@ -83,7 +83,7 @@ class _Exchange:
             # Whole as the answer is, the connection must not be closed yet: that would take it away from a client that
             # is still sending.
             await self._send({**message, "more_body": True})
-            await self._hear_out()
+            await self._drain()
             message = {"type": "http.response.body"}
         await self._send(message)
 
@@ -91,7 +91,7 @@ class _Exchange:
         """Whether the client waits to be told that its body is wanted."""
         return not self._asked and any(name == b"expect" for name, _ in self._scope["headers"])
 
-    async def _hear_out(self) -> None:
+    async def _drain(self) -> None:
         heard = 0
         with suppress(TimeoutError):
             async with asyncio.timeout(_HEARD_SECONDS):

@@ -64,7 +64,7 @@ def dismiss(store: Store, job: Job) -> Job:
     return store.browse.job(job.pk)
 
 
-def steer(store: Store, job: Job, **changes: Any) -> Job:
+def update_settings(store: Store, job: Job, **changes: Any) -> Job:
     """Changes settings of ``job`` by name; an engine that works it follows at once. With its budget raised above what
     it has cost, a job that a worker paused for that goes on.
 
@@ -73,9 +73,9 @@ def steer(store: Store, job: Job, **changes: Any) -> Job:
     _check_settings(job, changes)
     if job.status in _ENDED:
         raise IllegalTransition("change", job.status, [status for status in JobStatus if status not in _ENDED])
-    settings = store.control.steer(job.pk, **changes)
+    settings = store.control.update_settings(job.pk, **changes)
     if "budget" in changes and (settings.budget is None or settings.budget > store.browse.job(job.pk).cost):
-        store.control.go_on(job.pk, PauseReason.BUDGET, store.clock())
+        store.control.requeue(job.pk, PauseReason.BUDGET, store.clock())
     return store.browse.job(job.pk)
 
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from rowmill.core.errors import UsageError
 from rowmill.core.job import Job, Output
 from rowmill.core.status import JobType
-from rowmill.core.transfer import Extract
+from rowmill.core.transfer import ExportSpec
 from rowmill.engine.transfer.exporter import beside, part_of, put_in_place, stamp
 from rowmill.engine.transfer.pages import ERROR_COLUMN, STATUS_COLUMN, origin_pages
 from rowmill.ledger.store import Store
@@ -168,7 +168,7 @@ def _write(store: Store, job: Job, file: BinaryIO) -> None:
     """Writes all rows as they stand at this moment."""
     assert job.output is not None
     columns = columns_of(store.datasets.get(job.dataset).columns, job.columns, overwrite=True)
-    extract = Extract([(name, name) for name in columns], job.pk, job.id, job.seq)
+    extract = ExportSpec([(name, name) for name in columns], job.pk, job.id, job.seq)
     factory: WriterFactory = load("writers", job.output.format)
     store.files.mkdir(parents=True, exist_ok=True)
     writer = factory(file, Layout(columns, safe_cells=job.output.format == "xlsx", scratch=store.files))

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
-from rowmill.core.transfer import Intake
+from rowmill.core.transfer import ImportBatch
 from rowmill.engine.transfer.importer import BATCH
 from rowmill.jobs.submit.imports import ImportRequest, Prepared, prepared
 from rowmill.ledger.merge import CREATED, UNCHANGED, UPDATED, overlaid
@@ -82,7 +82,7 @@ def _planned(store: Store, ready: Prepared, staged: _Staged) -> Plan:
     return plan
 
 
-def _actions(store: Store, dataset: Dataset | None, intake: Intake) -> list[tuple[str, str]]:
+def _actions(store: Store, dataset: Dataset | None, intake: ImportBatch) -> list[tuple[str, str]]:
     """What each line would do to the record that its key names."""
     known = store.datasets.current(dataset, list(dict.fromkeys(intake.keys))) if dataset else {}
     actions = []

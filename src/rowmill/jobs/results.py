@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from rowmill.core.job import Job
-from rowmill.core.transfer import Extract
+from rowmill.core.transfer import ExportSpec
 from rowmill.engine.transfer.pages import origin_pages
 from rowmill.jobs.submit.exports import job_extract
 from rowmill.ledger.store import Store
@@ -27,7 +27,7 @@ class Table:
         self._store = store
         self._job = job
         self._factory: WriterFactory = load("writers", format_)
-        self._extract: Extract = job_extract(store, job, only, safe_cells=format_ == "xlsx")
+        self._extract: ExportSpec = job_extract(store, job, only, safe_cells=format_ == "xlsx")
 
     def pieces(self) -> Generator[bytes]:
         """The bytes of the table. A format that can be cut anywhere comes page by page, with empty pieces between

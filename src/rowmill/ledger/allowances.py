@@ -11,10 +11,10 @@ from typing import Any
 
 from rowmill.core.commit import Claim
 from rowmill.core.usage import Amount, Grant, UsageLimits
-from rowmill.db.database import Database, Line
+from rowmill.db.database import Database, DbRow
 from rowmill.ledger.usage import LIMITS, days_of_month
 
-_Execute = Callable[[str, Sequence[Any]], list[Line]]
+_Execute = Callable[[str, Sequence[Any]], list[DbRow]]
 
 _LIMITS = f"SELECT {LIMITS}"
 # PostgreSQL would make decimals of sums.

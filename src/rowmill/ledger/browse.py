@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from rowmill.core.errors import NotFound, UsageError
-from rowmill.core.job import Attempt, Engine, Execution, Job, Row
+from rowmill.core.job import Attempt, Execution, Job, Row, WorkerInfo
 from rowmill.core.status import JobStatus, JobType, RowStatus
 from rowmill.core.transfer import IMPORTABLE_TO, Span
 from rowmill.db.database import Database
@@ -80,15 +80,15 @@ class Browse:
         lines = self._database.read("SELECT type, status, count(*) FROM jobs GROUP BY type, status")
         return [(JobType(type_), JobStatus(status), count) for type_, status, count in lines]
 
-    def engines(self) -> list[Engine]:
+    def engines(self) -> list[WorkerInfo]:
         """The engines that are known, living ones and those whose end nobody has noted yet."""
         lines = self._database.read(
             """SELECT e.id, e.pid, e.joined_at, j.id FROM engines e LEFT JOIN claims c ON c.engine = e.id
                LEFT JOIN jobs j ON j.pk = c.job ORDER BY e.joined_at, e.id, j.pk"""
         )
-        found: dict[str, Engine] = {}
+        found: dict[str, WorkerInfo] = {}
         for id_, pid, joined_at, job in lines:
-            known = found.setdefault(id_, Engine(id_, pid, joined_at, self._database.alive(id_), []))
+            known = found.setdefault(id_, WorkerInfo(id_, pid, joined_at, self._database.alive(id_), []))
             known.jobs.extend([job] if job else [])
         return list(found.values())
 

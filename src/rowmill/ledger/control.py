@@ -9,7 +9,7 @@ from typing import Any
 
 from rowmill.core.errors import Busy, UsageError
 from rowmill.core.job import JobDraft, Settings
-from rowmill.core.status import JobStatus, JobType, PauseReason, Verb, sources, target
+from rowmill.core.status import Action, JobStatus, JobType, PauseReason, sources, target
 from rowmill.core.transfer import IMPORTABLE_TO
 from rowmill.db.database import Database, Transaction
 from rowmill.db.values import dump, dump_or_none, new_id, placeholders
@@ -19,7 +19,7 @@ from rowmill.ledger.files import attach, drop_downloads
 from rowmill.ledger.ledger import reopen
 from rowmill.ledger.mapping import refuse, settings_of, spec_of
 from rowmill.ledger.publish import publish
-from rowmill.ledger.recovery import bury, bury_claim
+from rowmill.ledger.recovery import recover, recover_claim
 from rowmill.ledger.selection import select_left, select_ranges
 from rowmill.tables.schema import Schema
 
@@ -55,7 +55,7 @@ class Control:
             return pk
 
     def pause(self, job: int, now: float, reason: PauseReason = PauseReason.USER) -> None:
-        bury(self._database, job, now)
+        recover(self._database, job, now)
         with self._database.transaction() as tx:
             wished = tx.change(
                 f"""UPDATE jobs SET wish = coalesce(wish, 'pause'), wish_reason = {_REASON.format("wish_reason")}
@@ -64,11 +64,11 @@ class Control:
             )
             if not wished:
                 changes = f"pause_reason = {_REASON.format('pause_reason')}"
-                self._move(tx, job, Verb.PAUSE, changes, (reason, reason))
+                self._move(tx, job, Action.PAUSE, changes, (reason, reason))
                 note_status(tx, job, now)
 
     def cancel(self, job: int, now: float) -> None:
-        if bury(self._database, job, now) is Verb.CANCEL:
+        if recover(self._database, job, now) is Action.CANCEL:
             return
         with self._database.transaction() as tx:
             wished = tx.change(
@@ -78,7 +78,7 @@ class Control:
             )
             if not wished:
                 self._move(
-                    tx, job, Verb.CANCEL, "wish = NULL, pause_reason = NULL, error = NULL, finished_at = ?", (now,)
+                    tx, job, Action.CANCEL, "wish = NULL, pause_reason = NULL, error = NULL, finished_at = ?", (now,)
                 )
                 note_status(tx, job, now)
                 publish(tx, job)
@@ -90,13 +90,13 @@ class Control:
 
         Raises ``Busy`` where a living engine works it already, or is about to cancel it.
         """
-        bury(self._database, job, now)
+        recover(self._database, job, now)
         with self._database.transaction() as tx:
             if tx.change("UPDATE jobs SET wish = NULL, wish_reason = NULL WHERE pk = ? AND wish = 'pause'", (job,)):
                 return
             self._refuse_held(tx, job)
             changes = "pause_reason = NULL, error = NULL, finished_at = NULL, detached = ?"
-            self._move(tx, job, Verb.RESUME, changes, (int(detached),))
+            self._move(tx, job, Action.RESUME, changes, (int(detached),))
             note_status(tx, job, now)
 
     def retry(
@@ -111,7 +111,7 @@ class Control:
     ) -> int:
         """Takes failed rows back to pending, all or those with one of ``codes`` and in one of ``ranges``; returns how
         many. Who works them then is as for ``resume``. Raises ``UsageError`` where a completed job has no such row."""
-        bury(self._database, job, now)
+        recover(self._database, job, now)
         with self._database.transaction() as tx:
             self._refuse_held(tx, job)
             _refuse_whole(tx, job)
@@ -122,7 +122,7 @@ class Control:
             self._move(
                 tx,
                 job,
-                Verb.RETRY,
+                Action.RETRY,
                 """pause_reason = NULL, error = NULL, finished_at = NULL, dismissed = 0, seq = seq + 1,
                    failed = failed - ?, touched_only = ?, tolerated = NULL, detached = ?""",
                 (len(numbers), int(failed_only), int(detached)),
@@ -135,28 +135,28 @@ class Control:
 
     def dismiss(self, job: int) -> None:
         with self._database.transaction() as tx:
-            self._move(tx, job, Verb.DISMISS, "dismissed = 1", ())
+            self._move(tx, job, Action.DISMISS, "dismissed = 1", ())
 
-    def bury(self, job: int, now: float) -> None:
+    def recover(self, job: int, now: float) -> None:
         """Frees the job where the engine that had it is dead; what was wished of it meanwhile takes effect."""
-        bury(self._database, job, now)
+        recover(self._database, job, now)
 
     def take_over(self, job: int, now: float) -> None:
         """Takes the job from an engine that is alive but does not answer; what it commits later is refused."""
         with self._database.transaction() as tx:
             for (generation,) in tx.execute("SELECT generation FROM claims WHERE job = ?", (job,)):
-                bury_claim(tx, job, generation, now)
+                recover_claim(tx, job, generation, now)
 
-    def let_go(self, job: int, engine: str, now: float) -> bool:
+    def release_own_claim(self, job: int, engine: str, now: float) -> bool:
         """Takes the job from ``engine``, which lives but has lost track of it, so that it counts as interrupted;
         ``False`` where that does not hold it."""
         with self._database.transaction() as tx:
             held = tx.execute("SELECT generation FROM claims WHERE job = ? AND engine = ?", (job, engine))
             for (generation,) in held:
-                bury_claim(tx, job, generation, now)
+                recover_claim(tx, job, generation, now)
         return bool(held)
 
-    def steer(self, job: int, **changes: object) -> Settings:
+    def update_settings(self, job: int, **changes: object) -> Settings:
         """Changes settings by name; a running engine follows within a moment."""
         with self._database.transaction() as tx:
             text = tx.execute("SELECT settings FROM jobs WHERE pk = ?", (job,))[0][0]
@@ -172,19 +172,19 @@ class Control:
                 (name, dump_or_none(metadata), job),
             )
 
-    def go_on(self, job: int, reason: PauseReason, now: float) -> bool:
+    def requeue(self, job: int, reason: PauseReason, now: float) -> bool:
         """Lets a detached job that is paused for ``reason`` wait for a worker again; ``False`` where it is another."""
         with self._database.transaction() as tx:
             moved = tx.change(
                 """UPDATE jobs SET status = ?, pause_reason = NULL, error = NULL
                    WHERE pk = ? AND status = 'paused' AND pause_reason = ? AND detached = 1""",
-                (target(JobStatus.PAUSED, Verb.RESUME), job, reason),
+                (target(JobStatus.PAUSED, Action.RESUME), job, reason),
             )
             if moved:
                 note_status(tx, job, now)
         return bool(moved)
 
-    def held_up(self, reason: PauseReason) -> list[int]:
+    def paused_jobs(self, reason: PauseReason) -> list[int]:
         """The numbers of detached jobs that are paused for ``reason``, the oldest first."""
         sql = "SELECT pk FROM jobs WHERE status = 'paused' AND detached = 1 AND pause_reason = ? ORDER BY pk"
         return [pk for (pk,) in self._database.read(sql, (reason,))]
@@ -197,17 +197,17 @@ class Control:
     def delete(self, job: int, now: float) -> None:
         """Removes the job; ``purge`` removes its rows' outcomes, and its dataset where nothing else needs that. What an
         import has brought in stays. Raises ``UsageError`` where an export still reads from the job."""
-        bury(self._database, job, now)
+        recover(self._database, job, now)
         with self._database.transaction() as tx:
             self._refuse_held(tx, job)
             _refuse_needed(tx, job)
             publish(tx, job)
             note(tx, "job.deleted", job, now)
             drop_downloads(tx, "pk", job)
-            legal = sources(Verb.DELETE)
+            legal = sources(Action.DELETE)
             where = f"DELETE FROM jobs WHERE pk = ? AND status IN ({placeholders(len(legal))})"  # noqa: S608
             if not tx.change(where, (job, *legal)):
-                raise refuse(tx, job, Verb.DELETE)
+                raise refuse(tx, job, Action.DELETE)
 
     def delete_dataset(self, dataset: int, now: float, *, with_jobs: bool = False) -> list[str]:
         """Removes the dataset with its imports and exports, and its enrichments if ``with_jobs``, which must all have
@@ -235,7 +235,7 @@ class Control:
         return gone
 
     @staticmethod
-    def _move(tx: Transaction, job: int, verb: Verb, changes: str, params: tuple[object, ...]) -> None:
+    def _move(tx: Transaction, job: int, verb: Action, changes: str, params: tuple[object, ...]) -> None:
         """Applies ``verb`` by the transition table, in one guarded statement."""
         legal = sources(verb)
         cases = " ".join("WHEN ? THEN ?" for _ in legal)
@@ -257,7 +257,7 @@ class Control:
         )
         if held:
             pid, wish = held[0]
-            doing = "being cancelled" if wish == Verb.CANCEL else "being run"
+            doing = "being cancelled" if wish == Action.CANCEL else "being run"
             raise Busy(f"The job is {doing} by process {pid}.", "Follow it with `rowmill watch`.")
 
 
@@ -343,7 +343,7 @@ def _refuse_whole(tx: Transaction, job: int) -> None:
 
 
 def _refuse_needed(tx: Transaction, job: int) -> None:
-    legal = sources(Verb.CANCEL)
+    legal = sources(Action.CANCEL)
     reading = tx.execute(
         f"""SELECT id FROM jobs WHERE type = 'export' AND status IN ({placeholders(len(legal))})
             AND origin = ?""",  # noqa: S608 - placeholders only

@@ -6,18 +6,18 @@ a process that was presumed dead cannot overwrite its successor.
 
 from collections.abc import Collection, Iterable
 
-from rowmill.core.commit import Batch, Chunk, Claim, Due, Pulse, Settled, Task
-from rowmill.core.errors import Busy, Fenced
+from rowmill.core.commit import Batch, Chunk, Claim, ControlState, Due, Settled, Task
+from rowmill.core.errors import Busy, ClaimLost
 from rowmill.core.job import JobError
-from rowmill.core.status import PauseReason, RowStatus, Verb, sources, target
+from rowmill.core.status import Action, PauseReason, RowStatus, sources, target
 from rowmill.core.usage import UsageLimits, Used
-from rowmill.db.database import Database, Line, Transaction
+from rowmill.db.database import Database, DbRow, Transaction
 from rowmill.db.values import dump, dump_or_none, placeholders
 from rowmill.ledger.events import note, note_status
 from rowmill.ledger.files import drop_downloads
 from rowmill.ledger.mapping import attempt_line, models_of, refuse, settings_of, task_of
 from rowmill.ledger.publish import publish
-from rowmill.ledger.recovery import bury, end_claim
+from rowmill.ledger.recovery import end_claim, recover
 from rowmill.ledger.usage import LIMITS, note_usage, used_by
 
 HELD = "status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk AND generation = ? AND engine = ?)"
@@ -57,10 +57,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _FINISH_GUARDS = {
     # What was wished meanwhile and outranks the verb is not forgotten.
-    Verb.COMPLETE: " AND succeeded + failed + skipped = total",
-    Verb.PAUSE: " AND coalesce(wish, 'pause') = 'pause'",
-    Verb.FAIL: " AND coalesce(wish, 'pause') = 'pause'",
-    Verb.RELEASE: " AND wish IS NULL",
+    Action.COMPLETE: " AND succeeded + failed + skipped = total",
+    Action.PAUSE: " AND coalesce(wish, 'pause') = 'pause'",
+    Action.FAIL: " AND coalesce(wish, 'pause') = 'pause'",
+    Action.RELEASE: " AND wish IS NULL",
 }
 _REOPEN = """
 INSERT INTO deferred (job, number, due_at, generation, step, attempts, crashes, carried)
@@ -75,14 +75,16 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, job: int, engine: str, now: float, *, as_worker: bool = False, owes_file: bool = False) -> Claim:
+    def claim(
+        self, job: int, engine: str, now: float, *, as_worker: bool = False, writes_output: bool = False
+    ) -> Claim:
         """Gives ``engine`` the job if it waits for one, or if the engine that had it is dead. With ``as_worker`` it is
-        any worker's when this engine stops, and with ``owes_file`` so is writing its output file once it completes.
+        any worker's when this engine stops, and with ``writes_output`` so is writing its output file once it completes.
 
         Raises ``Busy`` where a living engine has it and ``IllegalTransition`` where its status does not allow it.
         """
-        legal = sources(Verb.CLAIM)
-        bury(self._database, job, now)
+        legal = sources(Action.CLAIM)
+        recover(self._database, job, now)
         with self._database.transaction() as tx:
             claimed = tx.execute(
                 f"""UPDATE jobs SET status = 'running', generation = generation + 1, pause_reason = NULL, error = NULL,
@@ -91,7 +93,7 @@ class Ledger:
                     WHERE pk = ? AND status IN ({placeholders(len(legal))})
                       AND NOT EXISTS (SELECT 1 FROM claims WHERE job = pk)
                     RETURNING generation, succeeded + failed + skipped, seq, spec, cost""",  # noqa: S608 - placeholders only
-                (now, int(as_worker), engine if owes_file else None, job, *legal),
+                (now, int(as_worker), engine if writes_output else None, job, *legal),
             )
             if not claimed:
                 raise self._taken(tx, job)
@@ -137,22 +139,22 @@ class Ledger:
         )
         return [Due(at, task_of(*rest)) for at, *rest in lines]
 
-    def commit(self, claim: Claim, batch: Batch) -> Pulse:
-        """Writes all of ``batch`` with the counts it changes, or nothing. Raises ``Fenced`` and ``StoreError``."""
+    def commit(self, claim: Claim, batch: Batch) -> ControlState:
+        """Writes all of ``batch`` with the counts it changes, or nothing. Raises ``ClaimLost`` and ``StoreError``."""
         # Before, not after: where it fails, nothing has been written.
         self._database.maintain()
         used = used_by(batch)
         with self._database.transaction() as tx:
-            seq, job_id, *pulse = self._account(tx, claim, batch, used.values())
+            seq, job_id, *poll_control = self._account(tx, claim, batch, used.values())
             note_usage(tx, claim, job_id, used)
             self._write_outcomes(tx, claim, seq, batch)
             self._write_slots(tx, claim, batch)
             if batch.reopened:
                 reopen(tx, claim.job, seq, claim.generation, batch.reopened)
-        return _pulse_of(*pulse)
+        return _pulse_of(*poll_control)
 
-    def pulse(self, claim: Claim) -> Pulse:
-        """What is wished of the job at present. Raises ``Fenced``."""
+    def poll_control(self, claim: Claim) -> ControlState:
+        """What is wished of the job at present. Raises ``ClaimLost``."""
         lines = self._database.read(
             f"SELECT wish, settings, {LIMITS} FROM jobs WHERE pk = ? AND {HELD}",  # noqa: S608 - constants only
             (claim.job, claim.generation, claim.engine),
@@ -174,7 +176,7 @@ class Ledger:
     def finish(
         self,
         claim: Claim,
-        verb: Verb,
+        verb: Action,
         now: float,
         *,
         reason: PauseReason | None = None,
@@ -184,10 +186,10 @@ class Ledger:
         """Ends the execution and moves the job by ``verb`` (complete, fail, pause, cancel or release).
 
         A pause takes the reason that was wished, or ``reason``. Returns ``False``, and changes nothing, when a pause
-        or cancel that the engine obeys was taken back meanwhile. Raises ``Fenced``.
+        or cancel that the engine obeys was taken back meanwhile. Raises ``ClaimLost``.
         """
         guard = _FINISH_GUARDS.get(verb, "")
-        if verb in (Verb.PAUSE, Verb.CANCEL) and reason is None:
+        if verb in (Action.PAUSE, Action.CANCEL) and reason is None:
             guard = " AND wish = ?"
         wished = (verb.value,) if "?" in guard else ()
         status = target(sources(verb)[-1], verb)
@@ -206,7 +208,7 @@ class Ledger:
                     dump_or_none(error),
                     status,
                     tolerate,
-                    verb in (Verb.PAUSE, Verb.RELEASE),
+                    verb in (Action.PAUSE, Action.RELEASE),
                     now,
                     claim.job,
                     claim.generation,
@@ -216,9 +218,9 @@ class Ledger:
             )
             if moved:
                 note_status(tx, claim.job, now)
-                if verb in (Verb.COMPLETE, Verb.CANCEL):
+                if verb in (Action.COMPLETE, Action.CANCEL):
                     publish(tx, claim.job)
-                if verb is Verb.CANCEL:
+                if verb is Action.CANCEL:
                     drop_downloads(tx, "pk", claim.job)
                 end_claim(tx, claim.job, claim.generation, str(status), now)
         return bool(moved)
@@ -228,7 +230,7 @@ class Ledger:
         if not tx.execute(sql, (claim.job, claim.generation, claim.engine)):
             raise fenced()
 
-    def _account(self, tx: Transaction, claim: Claim, batch: Batch, used: Collection[Used]) -> Line:
+    def _account(self, tx: Transaction, claim: Claim, batch: Batch, used: Collection[Used]) -> DbRow:
         """Changes the counts by what ``batch`` adds: the statement that also guards the whole commit."""
         succeeded = sum(s.status is RowStatus.SUCCEEDED for s in batch.settled)
         failed = len(batch.settled) - succeeded - len(batch.reopened)
@@ -305,7 +307,7 @@ class Ledger:
         )
         if owner:
             return Busy(f"The job is being run by process {owner[0][0]}.", "Follow it with `rowmill watch`.")
-        return refuse(tx, job, Verb.CLAIM)
+        return refuse(tx, job, Action.CLAIM)
 
 
 def reopen(tx: Transaction, job: int, seq: int, generation: int, numbers: Iterable[int]) -> None:
@@ -335,14 +337,14 @@ def _write_results(tx: Transaction, job: int, seq: int, settled: list[Settled]) 
     tx.executemany(_RESULT, ((dataset, s.record, stamp, job, s.number, seq, s.input_hash) for s in settled))
 
 
-def _pulse_of(wish: str | None, settings: str, rows: int | None, cost: int | None) -> Pulse:
-    return Pulse(Verb(wish) if wish else None, settings_of(settings), UsageLimits(rows, cost))
+def _pulse_of(wish: str | None, settings: str, rows: int | None, cost: int | None) -> ControlState:
+    return ControlState(Action(wish) if wish else None, settings_of(settings), UsageLimits(rows, cost))
 
 
 def _task_line(task: Task) -> tuple[object, ...]:
     return (task.step, task.attempts, task.crashes, dump_or_none(task.carried))
 
 
-def fenced() -> Fenced:
+def fenced() -> ClaimLost:
     """The error of an engine that has lost its claim."""
-    return Fenced("Another process has taken this job over.", "Follow it with `rowmill watch`.")
+    return ClaimLost("Another process has taken this job over.", "Follow it with `rowmill watch`.")

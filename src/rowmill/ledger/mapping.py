@@ -10,9 +10,9 @@ from rowmill.core.errors import IllegalTransition, NotFound, UsageError
 from rowmill.core.job import Attempt, Job, JobDraft, JobError, Output, Owner, Pace, Settings, Step
 from rowmill.core.money import Price
 from rowmill.core.progress import Counts
-from rowmill.core.status import JobStatus, JobType, PauseReason, Verb, sources
-from rowmill.core.transfer import Changes, Extract, Position, Source
-from rowmill.db.database import Database, Line, Transaction
+from rowmill.core.status import Action, JobStatus, JobType, PauseReason, sources
+from rowmill.core.transfer import Changes, ExportSpec, Position, Source
+from rowmill.db.database import Database, DbRow, Transaction
 from rowmill.db.values import dump, load_or_none
 from rowmill.tables.dataset import Dataset
 from rowmill.tables.schema import schema_of
@@ -78,7 +78,7 @@ LEFT JOIN engines e ON e.id = c.engine
 """  # noqa: S608 - constants only
 
 
-def job_of(line: Line, database: Database) -> Job:
+def job_of(line: DbRow, database: Database) -> Job:
     """A line of ``JOB_SQL`` as a job; asks ``database`` whether the engine that holds it is alive."""
     of = dict(zip(_JOB_FIELDS, line, strict=True))
     spec = orjson.loads(of["spec"])
@@ -89,7 +89,7 @@ def job_of(line: Line, database: Database) -> Job:
         name=of["name"],
         status=JobStatus(of["status"]),
         pause_reason=PauseReason(of["pause_reason"]) if of["pause_reason"] else None,
-        wish=Verb(of["wish"]) if of["wish"] else None,
+        wish=Action(of["wish"]) if of["wish"] else None,
         error=JobError(**orjson.loads(of["error"])) if of["error"] else None,
         dismissed=bool(of["dismissed"]),
         counts=Counts(of["total"], of["succeeded"], of["failed"], of["skipped"]),
@@ -108,7 +108,7 @@ def job_of(line: Line, database: Database) -> Job:
         revision=of["revision"],
         stamp=of["stamp"],
         source=Source(**spec["source"]) if spec.get("source") else None,
-        extract=Extract(**spec["extract"]) if spec.get("extract") else None,
+        extract=ExportSpec(**spec["extract"]) if spec.get("extract") else None,
         position=position_of(of["position"]),
         changes=Changes(of["created"], of["updated"], of["unchanged"]),
         created_at=of["created_at"],
@@ -149,7 +149,7 @@ SELECT pk, id, name, named, columns, rows, revision, stamp, schema, content_hash
 """
 
 
-def dataset_of(line: Line) -> Dataset:
+def dataset_of(line: DbRow) -> Dataset:
     pk, id_, name, named, columns, rows, revision, stamp, schema, content_hash, created_at = line
     return Dataset(
         pk,
@@ -166,11 +166,11 @@ def dataset_of(line: Line) -> Dataset:
     )
 
 
-def attempt_of(line: Line) -> Attempt:
+def attempt_of(line: DbRow) -> Attempt:
     return Attempt(*line)
 
 
-def attempt_line(attempt: Attempt) -> Line:
+def attempt_line(attempt: Attempt) -> DbRow:
     return (
         attempt.step,
         attempt.number,
@@ -188,7 +188,7 @@ def task_of(number: int, step: int, attempts: int, crashes: int, carried: str | 
     return Task(number, step, attempts, crashes, load_or_none(carried), deferred=True)
 
 
-def refuse(tx: Transaction, pk: int, verb: Verb) -> UsageError:
+def refuse(tx: Transaction, pk: int, verb: Action) -> UsageError:
     """The error that says why ``verb`` changed nothing."""
     lines = tx.execute("SELECT status FROM jobs WHERE pk = ?", (pk,))
     if not lines:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from rowmill.core.status import RowStatus
-from rowmill.core.transfer import Intake, Span
+from rowmill.core.transfer import ImportBatch, Span
 from rowmill.db.database import Transaction
 from rowmill.db.values import dump, placeholders
 
@@ -61,11 +61,11 @@ class Merger:
     overtaken: list[tuple[int, int]] = field(default_factory=list)
     """Lines of earlier commits that a line of this one supersedes, with that line."""
 
-    def append(self, intake: Intake) -> None:
+    def append(self, intake: ImportBatch) -> None:
         """Adds every line as a record of its own: the dataset has no key."""
         self._create(intake)
 
-    def upsert(self, intake: Intake) -> None:
+    def upsert(self, intake: ImportBatch) -> None:
         """Adds or changes the records that the lines' keys name."""
         known = self._known(intake.keys)
         if not known and len(set(intake.keys)) == len(intake.keys):
@@ -77,7 +77,7 @@ class Merger:
             self._merge(intake, known)
             self._write(known)
 
-    def _create(self, intake: Intake) -> None:
+    def _create(self, intake: ImportBatch) -> None:
         first = self.rows + 1
         self.rows += len(intake.data)
         self.changed = len(intake.data)
@@ -85,7 +85,7 @@ class Merger:
         self.tx.insert(_WRITE, ((self.dataset, number, self.revision, data) for number, data in numbered))
         self.spans = runs(intake.numbers, [CREATED] * len(intake.data), range(first, self.rows + 1))
 
-    def _merge(self, intake: Intake, known: dict[str, _Record]) -> None:
+    def _merge(self, intake: ImportBatch, known: dict[str, _Record]) -> None:
         actions: list[str] = []
         numbers: list[int | None] = []
         for place, (line, key, data) in enumerate(zip(intake.numbers, intake.keys, intake.data, strict=True)):

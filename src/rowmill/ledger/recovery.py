@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass
 
 from rowmill.core.retry import LAST_CRASH
-from rowmill.core.status import JobStatus, Verb, target
+from rowmill.core.status import Action, JobStatus, target
 from rowmill.db.database import Database, Transaction
 from rowmill.ledger.events import note_status
 from rowmill.ledger.files import drop_downloads
@@ -18,37 +18,37 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Buried:
+class Recovered:
     """What the end of a claim left: the id of its ``job``, which wish was ``obeyed``, how many calls are ``uncertain``,
     and the numbers of rows that have ``failed`` since it was not the first crash that they saw."""
 
     job: str
-    obeyed: Verb | None
+    obeyed: Action | None
     uncertain: int
     failed: list[int]
 
 
-def bury(database: Database, job: int, now: float) -> Verb | None:
+def recover(database: Database, job: int, now: float) -> Action | None:
     """Frees ``job`` of every dead engine's claim; what was wished of it meanwhile takes effect, and is returned.
 
     In a transaction of its own: it stands also where what is then said to the job is refused.
     """
     with database.transaction() as tx:
         claims = tx.execute("SELECT generation, engine FROM claims WHERE job = ?", (job,))
-        found = [bury_claim(tx, job, generation, now) for generation, engine in claims if not database.alive(engine)]
+        found = [recover_claim(tx, job, generation, now) for generation, engine in claims if not database.alive(engine)]
     for buried in found:
         _tell(buried)
     return found[-1].obeyed if found else None
 
 
-def _tell(buried: Buried) -> None:
+def _tell(buried: Recovered) -> None:
     about = {"job": buried.job}
     _log.warning("a process died while it worked the job", extra={**about, "uncertain": buried.uncertain})
     for number in buried.failed:
         _log.warning("row failed", extra={**about, "row": number, "code": "crashed_process"})
 
 
-def bury_claim(tx: Transaction, job: int, generation: int, now: float) -> Buried:
+def recover_claim(tx: Transaction, job: int, generation: int, now: float) -> Recovered:
     """Takes the job from the claim of ``generation``, whether its engine is dead or only presumed so."""
     failed = _fail_repeat_offenders(tx, job, generation, now)
     tx.execute(
@@ -66,7 +66,7 @@ def bury_claim(tx: Transaction, job: int, generation: int, now: float) -> Buried
            AND id IN (SELECT engine FROM executions WHERE job = ? AND ended_as = 'crashed')""",
         (job,),
     )
-    return Buried(id_, obeyed, lost + len(failed), failed)
+    return Recovered(id_, obeyed, lost + len(failed), failed)
 
 
 def _fail_repeat_offenders(tx: Transaction, job: int, generation: int, now: float) -> list[int]:
@@ -115,9 +115,9 @@ def end_claim(tx: Transaction, job: int, generation: int, ended_as: str, now: fl
     tx.execute("DELETE FROM claims WHERE job = ? AND generation = ?", (job, generation))
 
 
-def _obey_wish(tx: Transaction, job: int, now: float) -> Verb | None:
+def _obey_wish(tx: Transaction, job: int, now: float) -> Action | None:
     """Carries out a standing pause or cancel of a job that no engine holds; returns which it was."""
-    for verb in (Verb.PAUSE, Verb.CANCEL):
+    for verb in (Action.PAUSE, Action.CANCEL):
         obeyed = tx.change(
             """UPDATE jobs SET status = ?, pause_reason = CASE WHEN wish = 'pause' THEN wish_reason END,
                       wish = NULL, wish_reason = NULL, finished_at = CASE WHEN wish = 'cancel' THEN ? END
@@ -126,7 +126,7 @@ def _obey_wish(tx: Transaction, job: int, now: float) -> Verb | None:
         )
         if obeyed:
             note_status(tx, job, now)
-            if verb is Verb.CANCEL:
+            if verb is Action.CANCEL:
                 publish(tx, job)
                 drop_downloads(tx, "pk", job)
             return verb

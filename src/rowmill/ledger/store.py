@@ -60,7 +60,7 @@ class Store:
 
     def join(self) -> str:
         """Makes a new engine of this process known, alive until it leaves or the process ends; returns its name."""
-        engine = self.appear()
+        engine = self.register()
         idle = self.database.read("SELECT id FROM engines WHERE id NOT IN (SELECT engine FROM claims)")
         with self.database.transaction() as tx:
             for (other,) in idle:
@@ -69,18 +69,18 @@ class Store:
             tx.execute("INSERT INTO engines (id, pid, joined_at) VALUES (?, ?, ?)", (engine, os.getpid(), self.clock()))
         return engine
 
-    def appear(self) -> str:
+    def register(self) -> str:
         """A name of this process under which it fills datasets and tells webhooks, alive like an engine's; it works no
         jobs under it."""
         name = new_id("eng")
-        self.database.appear(name)
+        self.database.register(name)
         return name
 
     def leave(self, engine: str) -> None:
         """The engine works no longer and holds nothing."""
         with self.database.transaction() as tx:
             tx.execute("DELETE FROM engines WHERE id = ? AND id NOT IN (SELECT engine FROM claims)", (engine,))
-        self.database.vanish(engine)
+        self.database.deregister(engine)
 
     def purge(self) -> None:
         """Removes what nothing needs any more."""

@@ -7,9 +7,9 @@ or superseded gets a line of its own.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rowmill.core.commit import Claim, Pulse
-from rowmill.core.status import RowStatus, Verb
-from rowmill.core.transfer import Intake, Outtake, Position, Refused, Span
+from rowmill.core.commit import Claim, ControlState
+from rowmill.core.status import Action, RowStatus
+from rowmill.core.transfer import ExportBatch, ImportBatch, Position, RejectedLine, Span
 from rowmill.db.database import Database, Transaction
 from rowmill.db.values import dump, dump_or_none
 from rowmill.ledger.ledger import HELD, fenced
@@ -53,8 +53,8 @@ class Transfers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def bring_in(self, claim: Claim, intake: Intake, now: float) -> Pulse:
-        """Merges ``intake`` into the next revision of the dataset, or does nothing. Raises ``Fenced``."""
+    def commit_import_batch(self, claim: Claim, intake: ImportBatch, now: float) -> ControlState:
+        """Merges ``intake`` into the next revision of the dataset, or does nothing. Raises ``ClaimLost``."""
         self._database.maintain()
         with self._database.transaction() as tx:
             seq, position, dataset = _begin(tx, claim)
@@ -70,8 +70,8 @@ class Transfers:
             changed = position.changed + merger.changed
             return _account(tx, claim, counts, Position(merger.rows, intake.columns, changed), intake.total)
 
-    def take_out(self, claim: Claim, outtake: Outtake) -> Pulse:
-        """Notes what is safely in the export's file. Raises ``Fenced``."""
+    def commit_export_batch(self, claim: Claim, outtake: ExportBatch) -> ControlState:
+        """Notes what is safely in the export's file. Raises ``ClaimLost``."""
         self._database.maintain()
         with self._database.transaction() as tx:
             _held(tx, claim)
@@ -80,7 +80,7 @@ class Transfers:
             return _account(tx, claim, _Counts(succeeded=outtake.hi - outtake.lo + 1), outtake.position, None)
 
     def rewind(self, claim: Claim) -> None:
-        """Lets an export begin anew: its format cannot be gone on with. Raises ``Fenced``."""
+        """Lets an export begin anew: its format cannot be gone on with. Raises ``ClaimLost``."""
         with self._database.transaction() as tx:
             _held(tx, claim)
             for table in ("spans", "chunks"):
@@ -101,7 +101,7 @@ class Transfers:
         return bool(self._database.read("SELECT 1 FROM jobs WHERE pk = ? AND touched_only = 1", (claim.job,)))
 
 
-def _refuse(tx: Transaction, job: int, seq: int, now: float, refused: Iterable[Refused]) -> None:
+def _refuse(tx: Transaction, job: int, seq: int, now: float, refused: Iterable[RejectedLine]) -> None:
     """Writes the outcomes of rows that failed."""
     tx.executemany(
         _OUTCOME,
@@ -127,7 +127,7 @@ def _held(tx: Transaction, claim: Claim) -> tuple[int, str | None]:
     return lines[0]
 
 
-def _account(tx: Transaction, claim: Claim, counts: _Counts, position: Position, total: int | None) -> Pulse:
+def _account(tx: Transaction, claim: Claim, counts: _Counts, position: Position, total: int | None) -> ControlState:
     lines = tx.execute(
         _ACCOUNT,
         (
@@ -145,10 +145,10 @@ def _account(tx: Transaction, claim: Claim, counts: _Counts, position: Position,
         ),
     )
     wish, settings = lines[0]
-    return Pulse(Verb(wish) if wish else None, settings_of(settings))
+    return ControlState(Action(wish) if wish else None, settings_of(settings))
 
 
-def _settle(tx: Transaction, job: int, intake: Intake, spans: Sequence[Span]) -> None:
+def _settle(tx: Transaction, job: int, intake: ImportBatch, spans: Sequence[Span]) -> None:
     """Settles the lines of one batch; those that were tried again wait no longer."""
     _write_spans(tx, job, spans)
     if intake.retried:

@@ -8,13 +8,13 @@ from rowmill.core.errors import RowmillError
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus
 from rowmill.ledger.store import Store
-from rowmill.worker.assignment import Assignment, Left
+from rowmill.worker.assignment import Assignment, RunResult
 from rowmill.worker.worker import GRACE, JOBS, LIMIT
 
 _log = logging.getLogger(__name__)
 
 
-class Crew:
+class LocalWorker:
     """Works up to four jobs at once, as ``engine``. Belongs to one event loop."""
 
     def __init__(self, store: Store) -> None:
@@ -86,7 +86,7 @@ class Crew:
                 left = await assignment.work()
             finally:
                 del self._assignments[job_id]
-            if left is Left.SETTLED:  # as which it may be paused, and have been resumed
+            if left is RunResult.DONE:  # as which it may be paused, and have been resumed
                 self._again.add(job_id)
 
     def _waiting(self, job_id: str) -> Job | None:

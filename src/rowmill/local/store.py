@@ -24,7 +24,7 @@ from rowmill.http.metrics import Metrics
 from rowmill.http.policy import Policy
 from rowmill.ledger.opening import open_store
 from rowmill.local.asgi import Call
-from rowmill.local.crew import Crew
+from rowmill.local.crew import LocalWorker
 from rowmill.tokens.service import TokenAuthenticator
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class LocalStore:
         self._crew_store = open_store(home)  # so that neither waits for what the other reads
         self._hub = Hub(self.store)
         self.context = Context(
-            self.store, self.store.appear(), TokenAuthenticator(self.store), Metrics(self.store), Policy(trusted=True)
+            self.store, self.store.register(), TokenAuthenticator(self.store), Metrics(self.store), Policy(trusted=True)
         )
         self._app = create_app(self.context, self._hub)
         # Whoever runs this process may do everything, whatever tokens the store has for others.
@@ -146,8 +146,8 @@ class LocalStore:
         waits = job is not None and (job.status is JobStatus.PENDING or job.interrupted)
         return waits and not any(engine.alive and engine.id not in own for engine in browse.engines())
 
-    async def _hire(self) -> Crew:
-        return Crew(self._crew_store)
+    async def _hire(self) -> LocalWorker:
+        return LocalWorker(self._crew_store)
 
     def _note(self, request: Request, call: Call) -> None:
         """What was made here, or told to go on, is worked here; what others do in the same store is theirs."""
@@ -155,8 +155,8 @@ class LocalStore:
             return
         if request.path == "/v1/jobs":
             self._crew.work(call.headers["location"].rpartition("/")[2])
-        elif steered := _STEERED.fullmatch(request.path):
-            self._crew.work(steered[1])
+        elif updated := _STEERED.fullmatch(request.path):
+            self._crew.work(updated[1])
 
 
 def _was_closed() -> ClientError:

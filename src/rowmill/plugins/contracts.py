@@ -32,7 +32,7 @@ class Reader(Protocol):
     """Reads one table format as a stream. Entry point group ``rowmill.readers``, named by the file suffix."""
 
     columns: list[str]
-    """Column names in order. Complete only once ``rows`` is exhausted: JSON Lines may add columns as they appear."""
+    """Column names in order. Complete only once ``rows`` is exhausted: JSON Lines may add columns as they register."""
 
     total: int | None
     """How many rows there are, where the format says so beforehand."""
@@ -99,8 +99,8 @@ class Guard:
     private: bool = False
 
 
-class Place(Protocol):
-    """Where tables are fetched from and put to. Entry point group ``rowmill.places``, named by the URL's scheme; calls
+class Storage(Protocol):
+    """Where tables are fetched from and put to. Entry point group ``rowmill.storage``, named by the URL's scheme; calls
     block and run in threads."""
 
     def fetch(self, url: str, file: BinaryIO, tell: Callable[[int], None], guard: Guard | None = None) -> None:
@@ -114,7 +114,7 @@ class Place(Protocol):
         ...
 
     def put(self, path: Path, url: str, tell: Callable[[int], None]) -> None:
-        """Makes the file at ``path`` appear at ``url`` in one step, or not at all. Raises ``UsageError`` where it
+        """Makes the file at ``path`` register at ``url`` in one step, or not at all. Raises ``UsageError`` where it
         cannot be written."""
         ...
 

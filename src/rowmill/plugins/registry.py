@@ -7,7 +7,7 @@ from typing import Any, Literal
 from rowmill.core.errors import NotFound, UsageError
 from rowmill.core.suggest import did_you_mean, listing
 
-Group = Literal["readers", "writers", "places", "processors", "providers"]
+Group = Literal["readers", "writers", "storage", "processors", "providers"]
 
 
 def names(group: Group) -> list[str]:

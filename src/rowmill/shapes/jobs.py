@@ -283,7 +283,7 @@ class ExtractColumn(Output):
     as_: str = Field(alias="as")
 
 
-class Extract(Output):
+class ExportSpec(Output):
     """What an export takes."""
 
     job: str | None
@@ -346,7 +346,7 @@ class JobOutput(Output):
     dataset: str
     steps: list[StepOutput]
     source: SourceOutput | None
-    extract: Extract | None
+    extract: ExportSpec | None
     output: DestinationOutput | None
     file: str | None = Field(description="The upload that an import reads, or the download that an export makes.")
     metadata: Json

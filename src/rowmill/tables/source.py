@@ -14,7 +14,7 @@ from typing import IO, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from rowmill.core.errors import InputError, UsageError
-from rowmill.plugins.contracts import Guard, Place, Reader, ReaderFactory
+from rowmill.plugins.contracts import Guard, Reader, ReaderFactory, Storage
 from rowmill.plugins.registry import load, names
 from rowmill.plugins.regular_file import open_regular
 
@@ -109,12 +109,12 @@ def is_url(location: str) -> bool:
     return _URL.match(location) is not None
 
 
-def place_of(url: str) -> Place:
+def place_of(url: str) -> Storage:
     """Raises ``UsageError`` where nothing knows the URL's scheme."""
     scheme = cast("re.Match[str]", _URL.match(url))[1].lower()
-    if scheme not in names("places"):
-        raise UsageError(f"There is no way to {scheme}:// from here.", f"Known are {', '.join(names('places'))}.")
-    place: Place = load("places", scheme)()
+    if scheme not in names("storage"):
+        raise UsageError(f"There is no way to {scheme}:// from here.", f"Known are {', '.join(names('storage'))}.")
+    place: Storage = load("storage", scheme)()
     return place
 
 

@@ -10,7 +10,7 @@ from rowmill.http import etags
 from rowmill.http.access import ADMIN, READ
 from rowmill.http.context import ContextDep, StoreDep
 from rowmill.http.etags import IfMatch, etag_of
-from rowmill.http.problems import Refused, responses
+from rowmill.http.problems import ApiError, responses
 from rowmill.usage.limits import limits_view, set_limits
 from rowmill.usage.shapes import LimitsInput, LimitsOutput
 
@@ -33,7 +33,7 @@ def put_limits(context: ContextDep, asked: LimitsInput, response: Response, if_m
     usd = None if asked.usd_per_month is None else Decimal(str(asked.usd_per_month))
     expected = None if if_match is None else seen
     if not set_limits(store, rows_per_month=asked.rows_per_month, usd_per_month=usd, expected=expected):
-        raise Refused("precondition_failed", "It has been changed meanwhile.", "Read it again, then change that.")
+        raise ApiError("precondition_failed", "It has been changed meanwhile.", "Read it again, then change that.")
     context.wake()
     response.headers["ETag"] = _etag(store.usage.limits())
     return limits_view(store)

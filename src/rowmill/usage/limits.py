@@ -41,7 +41,7 @@ def set_limits(
         changes["cost_per_month"] = None if usd_per_month is None else nano(usd_per_month)
     if not store.usage.set_limits(changes, expected):
         return False
-    let_go_on(store)
+    requeue_within_limits(store)
     return True
 
 
@@ -62,10 +62,10 @@ def limits_view(store: Store) -> dict[str, Any]:
     }
 
 
-def let_go_on(store: Store) -> list[str]:
+def requeue_within_limits(store: Store) -> list[str]:
     """Lets detached jobs that the limits have paused wait for a worker again where there is room for one more of their
     rows; returns their ids."""
-    paused = store.control.held_up(PauseReason.USAGE_LIMIT)
+    paused = store.control.paused_jobs(PauseReason.USAGE_LIMIT)
     if not paused:
         return []
     now = store.clock()
@@ -78,7 +78,7 @@ def let_go_on(store: Store) -> list[str]:
     return [
         job.id
         for job in jobs
-        if room.covers(_next_row(job)) and store.control.go_on(job.pk, PauseReason.USAGE_LIMIT, now)
+        if room.covers(_next_row(job)) and store.control.requeue(job.pk, PauseReason.USAGE_LIMIT, now)
     ]
 
 

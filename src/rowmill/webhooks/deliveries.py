@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from rowmill.core.errors import NotFound
-from rowmill.db.database import Database, Line, Transaction
+from rowmill.db.database import Database, DbRow, Transaction
 from rowmill.db.values import new_id, placeholders
 from rowmill.ledger.events import Event, Events
 from rowmill.webhooks.delivery import Again, Delivery, DeliveryAttempt, DeliveryStatus, Ruling, Webhook
@@ -92,8 +92,8 @@ class Deliveries:
         self, sender: str, now: float, limit: int, lease: float, each: int = NOW, under_way: Mapping[str, int] = _NONE
     ) -> list[tuple[Delivery, Webhook]]:
         """Claims up to ``limit`` due deliveries for ``lease`` seconds, in which nobody else gets them while ``sender``
-        (of ``Store.appear``) lives. No webhook has more than ``each`` under way, counting those that are ``under_way``
-        already; those with the fewest come first, so that a slow receiver does not hold the others up."""
+        (of ``Store.register``) lives. No webhook has more than ``each`` under way, counting those already
+        ``under_way``; those with the fewest come first, so that a slow receiver does not hold the others up."""
         waiting = self._database.read(
             """SELECT first, id FROM (
                    SELECT id, (SELECT min(due_at) FROM deliveries WHERE webhook = w.id AND due_at IS NOT NULL) AS first
@@ -214,10 +214,10 @@ def _no_delivery(id_: str) -> NotFound:
     return NotFound(f"The webhook has no delivery {id_}.", "GET /v1/webhooks/{id}/deliveries lists them.")
 
 
-def _line(id_: str, webhook: str, event: int, type_: str, payload: str, now: float) -> Line:
+def _line(id_: str, webhook: str, event: int, type_: str, payload: str, now: float) -> DbRow:
     return (id_, webhook, event, type_, payload, DeliveryStatus.PENDING, 0, now, now)
 
 
-def _delivery_of(line: Line) -> Delivery:
+def _delivery_of(line: DbRow) -> Delivery:
     pk, id_, webhook, event, type_, payload, status, tries, due_at, created_at = line
     return Delivery(pk, id_, webhook, event, type_, payload, DeliveryStatus(status), tries, due_at, created_at)

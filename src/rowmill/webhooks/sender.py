@@ -67,7 +67,7 @@ class WebhookSender:
         """Sends until it is told to stop, then lets what is under way end, which the timeout bounds. What is under way
         when it is cancelled is sent again by the next."""
         self._loop = asyncio.get_running_loop()
-        self._name = self._store.appear()
+        self._name = self._store.register()
         async with open_session(allow_private=self._allow_private) as session:
             try:
                 while not self._stopping:
@@ -127,7 +127,7 @@ class WebhookSender:
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
-        self._store.database.vanish(self._name)
+        self._store.database.deregister(self._name)
         if self._threads is not None:
             self._threads.close()
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import orjson
 
 from rowmill.core.errors import NotFound
-from rowmill.db.database import Database, Line, Transaction
+from rowmill.db.database import Database, DbRow, Transaction
 from rowmill.db.values import dump
 from rowmill.webhooks.delivery import DeliveryStatus, Webhook
 
@@ -81,7 +81,7 @@ def deactivate(tx: Transaction, id_: str, url: str) -> None:
         _give_up(tx, id_)
 
 
-def webhook_of(line: Line) -> Webhook:
+def webhook_of(line: DbRow) -> Webhook:
     id_, url, events, secret, old_secret, old_until, active, revision, created_at = line
     kinds = orjson.loads(events)
     return Webhook(id_, url, kinds, secret, old_secret, old_until, bool(active), revision, created_at)

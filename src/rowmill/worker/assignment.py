@@ -5,9 +5,9 @@ import logging
 from contextlib import suppress
 from enum import Enum, auto
 
-from rowmill.core.errors import Busy, Fenced, IllegalTransition, StoreError, UsageError
+from rowmill.core.errors import Busy, ClaimLost, IllegalTransition, StoreError, UsageError
 from rowmill.core.job import Job, JobError
-from rowmill.core.status import JobStatus, Verb
+from rowmill.core.status import Action, JobStatus
 from rowmill.engine.engine import Engine, processor_of, writes_file
 from rowmill.engine.runtime import RealRuntime
 from rowmill.engine.transfer.leftovers import sweep
@@ -21,14 +21,14 @@ _STORE_REST = 5.0
 """Seconds after which a store that could not be written is tried again."""
 
 
-class Left(Enum):
+class RunResult(Enum):
     """How a worker leaves a job."""
 
-    SETTLED = auto()
-    TO_ANOTHER = auto()
+    DONE = auto()
+    LOST = auto()
     """Another process was faster, or the store failed before the job was claimed."""
 
-    ALONE = auto()
+    CANNOT_RUN_HERE = auto()
     """It cannot be worked here, and was never left to a worker."""
 
 
@@ -43,12 +43,12 @@ class Assignment:
         self._engine = Engine(store, engine, self._runtime, as_worker=True)
         self._released = asyncio.Event()
 
-    async def work(self) -> Left:
+    async def work(self) -> RunResult:
         """Works the job until it stops. Whatever goes wrong concerns this job only."""
         try:
             if self.job.status is JobStatus.COMPLETED:
                 await self._runtime.load(self._write_file)
-                return Left.SETTLED
+                return RunResult.DONE
             return await self._work()
         except StoreError as error:
             _log.error("job stopped by the store", extra=self._about(error.code, error.message))
@@ -64,38 +64,38 @@ class Assignment:
         self._released.set()
         self._engine.release(at_once=at_once)
 
-    async def _work(self) -> Left:
+    async def _work(self) -> RunResult:
         try:
             processors = await self._runtime.load(self._made)
         except (UsageError, StoreError) as error:
             return await self._refused(error)
         if self._released.is_set():
-            return Left.TO_ANOTHER
+            return RunResult.LOST
         try:
             verb = await self._engine.run(self.job, processors)
         except (Busy, IllegalTransition):
             await self._runtime.load(self._sweep_if_cancelled)
-            return Left.TO_ANOTHER
-        except Fenced:
+            return RunResult.LOST
+        except ClaimLost:
             _log.warning("job taken over by another process", extra=self._about("fenced"))
-            return Left.TO_ANOTHER
+            return RunResult.LOST
         except UsageError as error:
             return await self._refused(error)
-        if verb is Verb.COMPLETE and writes_file(self.job):
+        if verb is Action.COMPLETE and writes_file(self.job):
             await self._runtime.load(self._write_file)
-        return Left.SETTLED
+        return RunResult.DONE
 
     def _made(self) -> list[Processor]:
         return [processor_of(step, self._store) for step in self.job.steps]
 
-    async def _refused(self, error: UsageError | StoreError) -> Left:
+    async def _refused(self, error: UsageError | StoreError) -> RunResult:
         """The job cannot be worked here; it must not wait for ever, unless it was never left to a worker."""
         _log.warning("job cannot be worked here", extra=self._about(error.code, error.message))
         told = JobError(error.code, error.message, error.hint)
         left = await self._fail(told, only_if_held=not self.job.detached)
-        return left if self.job.detached or left is Left.SETTLED else Left.ALONE
+        return left if self.job.detached or left is RunResult.DONE else RunResult.CANNOT_RUN_HERE
 
-    async def _fail(self, error: JobError, *, only_if_held: bool = False) -> Left:
+    async def _fail(self, error: JobError, *, only_if_held: bool = False) -> RunResult:
         """Ends the job as failed, as soon as the store can be written."""
         while not self._released.is_set():
             try:
@@ -104,20 +104,20 @@ class Assignment:
                 _log.error("job cannot be ended", extra=self._about(trouble.code, trouble.message))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._released.wait(), _STORE_REST)
-            except (UsageError, Fenced):  # it has ended, or another process has it
-                return Left.TO_ANOTHER
+            except (UsageError, ClaimLost):  # it has ended, or another process has it
+                return RunResult.LOST
             else:
-                return Left.SETTLED if ended else Left.TO_ANOTHER
-        return Left.TO_ANOTHER
+                return RunResult.DONE if ended else RunResult.LOST
+        return RunResult.LOST
 
     def _end_as_failed(self, error: JobError, only_if_held: bool) -> bool:
         now = self._store.clock()
-        held = self._store.control.let_go(self.job.pk, self._name, now)
+        held = self._store.control.release_own_claim(self.job.pk, self._name, now)
         if only_if_held and not held:
             return False
         claim = self._store.ledger.claim(self.job.pk, self._name, now, as_worker=True)
-        if not self._store.ledger.finish(claim, Verb.FAIL, now, error=error):
-            self._store.ledger.finish(claim, Verb.CANCEL, now)  # which outranks it
+        if not self._store.ledger.finish(claim, Action.FAIL, now, error=error):
+            self._store.ledger.finish(claim, Action.CANCEL, now)  # which outranks it
         return True
 
     def _sweep_if_cancelled(self) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import uvloop
 
 from rowmill.core.errors import RowmillError
-from rowmill.engine.runtime import collect_seldom
+from rowmill.engine.runtime import relax_gc
 from rowmill.ledger.opening import open_store
 from rowmill.ledger.store import Store
 from rowmill.plugins.contracts import CALL_THREADS
@@ -61,7 +61,7 @@ class WorkerOptions:
 def main(descriptor: int, options: WorkerOptions) -> int:
     """Works until it is told to stop over the socket ``descriptor``. Returns the exit code."""
     configure(options.log_format, options.log_level)
-    collect_seldom()
+    relax_gc()
     os.set_inheritable(descriptor, False)  # or a process that a function starts would hold it open
     try:
         with socket.socket(fileno=descriptor) as channel, closing(open_store()) as store:
@@ -103,7 +103,7 @@ class _Steward:
         self._ends_within = float("inf")
 
     def start(self) -> None:
-        for name, target in (("rowmill-obey", self._obey), ("rowmill-pulse", self._tell)):
+        for name, target in (("rowmill-obey", self._obey), ("rowmill-poll_control", self._tell)):
             threading.Thread(target=target, name=name, daemon=True).start()
 
     def stop(self, *, at_once: bool = False) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from rowmill.ledger.store import Store
-from rowmill.usage.limits import let_go_on
+from rowmill.usage.limits import requeue_within_limits
 from rowmill.webhooks.deliveries import Deliveries
 
 _DAY = 24 * 3600.0
@@ -16,7 +16,7 @@ EVENTS_KEPT_FOR = 30 * _DAY
 
 def chores(store: Store) -> Sequence[Callable[[], object]]:
     """Calls that are made every few seconds, in a thread."""
-    return (lambda: let_go_on(store), _EveryHour(store))
+    return (lambda: requeue_within_limits(store), _EveryHour(store))
 
 
 class _EveryHour:

@@ -15,7 +15,7 @@ from rowmill.core.job import Job
 from rowmill.core.status import JobType
 from rowmill.engine.runtime import RealRuntime
 from rowmill.ledger.store import Store
-from rowmill.worker.assignment import Assignment, Left
+from rowmill.worker.assignment import Assignment, RunResult
 
 _log = logging.getLogger(__name__)
 
@@ -167,8 +167,10 @@ class Worker:
         pk = assignment.job.pk
         try:
             left = await assignment.work()
-            if left is not Left.SETTLED:
-                self._resting[pk] = time.monotonic() + (_ALONE_REST if left is Left.ALONE else _LOST_REST)
+            if left is not RunResult.DONE:
+                self._resting[pk] = time.monotonic() + (
+                    _ALONE_REST if left is RunResult.CANNOT_RUN_HERE else _LOST_REST
+                )
         finally:
             del self._assignments[pk]
             self._wake.set()

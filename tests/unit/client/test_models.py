@@ -24,7 +24,7 @@ OF_SCHEMA: dict[str, type[Any]] = {
     "PriceOutput": models.Price,
     "SettingsOutput": models.JobSettings,
     "ExecutionOutput": models.Execution,
-    "Extract": models.Extract,
+    "ExportSpec": models.ExportSpec,
     "ExtractColumn": models.ExtractColumn,
     "SourceOutput": models.Source,
     "DestinationOutput": models.Destination,

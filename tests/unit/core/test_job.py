@@ -5,7 +5,7 @@ import pytest
 
 from rowmill.core.job import Job, Owner, Settings, Step
 from rowmill.core.progress import Counts
-from rowmill.core.status import JobStatus, JobType, Verb
+from rowmill.core.status import Action, JobStatus, JobType
 
 JOB = Job(
     pk=1,
@@ -61,7 +61,7 @@ def test_failed_rows_of_a_completed_job_need_attention_until_it_is_dismissed() -
 
 
 def test_a_job_with_a_wish_is_stopping() -> None:
-    assert replace(JOB, wish=Verb.PAUSE).stopping
+    assert replace(JOB, wish=Action.PAUSE).stopping
     assert not JOB.stopping
 
 

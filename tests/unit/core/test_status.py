@@ -3,13 +3,13 @@ from itertools import product
 import pytest
 
 from rowmill.core.errors import IllegalTransition
-from rowmill.core.status import TRANSITIONS, JobStatus, Verb, sources, target
+from rowmill.core.status import TRANSITIONS, Action, JobStatus, sources, target
 
 ENDS = {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
 
 
-@pytest.mark.parametrize(("status", "verb"), list(product(JobStatus, Verb)))
-def test_a_move_is_in_the_table_or_refused_with_what_would_allow_it(status: JobStatus, verb: Verb) -> None:
+@pytest.mark.parametrize(("status", "verb"), list(product(JobStatus, Action)))
+def test_a_move_is_in_the_table_or_refused_with_what_would_allow_it(status: JobStatus, verb: Action) -> None:
     if (status, verb) in TRANSITIONS:
         assert target(status, verb) == TRANSITIONS[status, verb]
         assert status in sources(verb)
@@ -18,7 +18,7 @@ def test_a_move_is_in_the_table_or_refused_with_what_would_allow_it(status: JobS
         target(status, verb)
     assert status not in sources(verb)
     assert str(caught.value).startswith(f"A {status} job cannot be ")
-    if (status, verb) == (JobStatus.RUNNING, Verb.DELETE):
+    if (status, verb) == (JobStatus.RUNNING, Action.DELETE):
         assert caught.value.hint == "Pause or cancel it first."
     else:
         assert caught.value.hint == f"It must be {' or '.join(sources(verb))}."
@@ -26,13 +26,13 @@ def test_a_move_is_in_the_table_or_refused_with_what_would_allow_it(status: JobS
 
 def test_only_a_claim_writes_running() -> None:
     entries = {verb for (status, verb), to in TRANSITIONS.items() if to == "running" and status != "running"}
-    assert entries == {Verb.CLAIM}
+    assert entries == {Action.CLAIM}
 
 
 def test_every_verb_can_be_said_and_a_cancelled_job_can_only_be_deleted() -> None:
-    assert all(sources(verb) for verb in Verb)
-    assert [verb for verb in Verb if (JobStatus.CANCELLED, verb) in TRANSITIONS] == [Verb.DELETE]
+    assert all(sources(verb) for verb in Action)
+    assert [verb for verb in Action if (JobStatus.CANCELLED, verb) in TRANSITIONS] == [Action.DELETE]
 
 
 def test_no_job_is_deleted_while_it_runs_and_any_other_can_be() -> None:
-    assert set(sources(Verb.DELETE)) == set(JobStatus) - {JobStatus.RUNNING}
+    assert set(sources(Action.DELETE)) == set(JobStatus) - {JobStatus.RUNNING}

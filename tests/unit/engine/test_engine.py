@@ -6,7 +6,7 @@ import pytest
 from rowmill.core.errors import Busy, IllegalTransition, UsageError
 from rowmill.core.job import Step
 from rowmill.core.outcome import Failed, StopJob
-from rowmill.core.status import JobStatus, Verb
+from rowmill.core.status import Action, JobStatus
 from rowmill.engine.engine import Engine, processor_of
 from rowmill.ledger.store import Store
 from rowmill.testing.simulation import EPOCH, SimulatedRuntime, simulate
@@ -32,7 +32,7 @@ class Door(Player):
 
 def test_processors_are_opened_before_the_job_is_claimed_and_closed_after(store: Store) -> None:
     job, door = job_of(store, 2), Door()
-    assert work(store, job, door) is Verb.COMPLETE
+    assert work(store, job, door) is Action.COMPLETE
     assert door.events == ["open", "close"]
 
 
@@ -54,7 +54,7 @@ def test_a_second_engine_is_refused_while_the_first_lives(store: Store) -> None:
         intruded.append(True)
 
     intruded: list[bool] = []
-    assert work(store, job, Player(lambda n: after(3.0, done(n))), beside=intrude) is Verb.COMPLETE
+    assert work(store, job, Player(lambda n: after(3.0, done(n))), beside=intrude) is Action.COMPLETE
     assert intruded
 
 
@@ -68,24 +68,24 @@ def test_a_job_that_is_done_is_not_claimed_again(store: Store) -> None:
 def test_an_abort_before_the_claim_still_pauses(store: Store) -> None:
     job, player = job_of(store, 2), Player(done)
 
-    async def main(runtime: SimulatedRuntime) -> Verb:
+    async def main(runtime: SimulatedRuntime) -> Action:
         engine = Engine(store, store.join(), runtime)
         engine.abort()
         return await engine.run(job, [player])
 
-    assert simulate(main) is Verb.PAUSE
+    assert simulate(main) is Action.PAUSE
     assert player.calls == []
 
 
 def test_a_release_before_the_claim_still_leaves_the_job_pending(store: Store) -> None:
     job, player = job_of(store, 2), Player(done)
 
-    async def main(runtime: SimulatedRuntime) -> Verb:
+    async def main(runtime: SimulatedRuntime) -> Action:
         engine = Engine(store, store.join(), runtime)
         engine.release()
         return await engine.run(job, [player])
 
-    assert simulate(main) is Verb.RELEASE
+    assert simulate(main) is Action.RELEASE
     assert now(store, job).status is JobStatus.PENDING
     assert player.calls == []
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from rowmill.core.commit import Batch, Chunk, Settled, Start, Task
 from rowmill.core.job import Attempt, Job, JobDraft, Settings, Step
-from rowmill.core.status import JobType, RowStatus, Verb
-from rowmill.core.transfer import Intake, Source
+from rowmill.core.status import Action, JobType, RowStatus
+from rowmill.core.transfer import ImportBatch, Source
 from rowmill.engine.inputs import Inputs, used_columns
 from rowmill.ledger.store import Store
 from rowmill.tables.dataset import Dataset
@@ -100,9 +100,9 @@ def people(store: Store) -> Dataset:
     draft = JobDraft(JobType.IMPORT, "people", 0, [], [], Settings(), "", source=source)
     importing = store.ledger.claim(store.control.submit_import(draft, "people", Schema(), EPOCH), store.join(), EPOCH)
     lines = ['["a","Ann"]', '["b"]']
-    intake = Intake(numbers=[1, 2], data=lines, columns=["id", "Name"], read_to=2, total=2)
-    store.transfers.bring_in(importing, intake, EPOCH)
-    store.ledger.finish(importing, Verb.COMPLETE, EPOCH)
+    intake = ImportBatch(numbers=[1, 2], data=lines, columns=["id", "Name"], read_to=2, total=2)
+    store.transfers.commit_import_batch(importing, intake, EPOCH)
+    store.ledger.finish(importing, Action.COMPLETE, EPOCH)
     made = store.datasets.named("people")
     assert made
     finding = JobDraft(JobType.ENRICHMENT, "people", made.pk, [(2, 2)], [step(None, "mood")], Settings(), "")

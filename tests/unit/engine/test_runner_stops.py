@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from rowmill.core.errors import Fenced, IllegalTransition, StoreError
+from rowmill.core.errors import ClaimLost, IllegalTransition, StoreError
 from rowmill.core.job import Settings
 from rowmill.core.money import Price
 from rowmill.core.outcome import Done, Failed, Outcome, RetryLater, StopJob, Usage
-from rowmill.core.status import JobStatus, PauseReason, Verb
+from rowmill.core.status import Action, JobStatus, PauseReason
 from rowmill.engine.engine import Engine
 from rowmill.ledger.store import Store
 from rowmill.testing.simulation import EPOCH
@@ -38,7 +38,7 @@ def places(store: Store, table: str) -> list[int]:
 def test_pause_lets_what_is_in_flight_end(store: Store) -> None:
     player = Player(lambda n: after(3.0, done(n)))
     job = job_of(store, 30)
-    assert work(store, job, player, beside=wish(store, "pause", job, 1.0)) is Verb.PAUSE
+    assert work(store, job, player, beside=wish(store, "pause", job, 1.0)) is Action.PAUSE
     ended = now(store, job)
     assert (ended.status, ended.pause_reason) == (JobStatus.PAUSED, PauseReason.USER)
     assert ended.counts.succeeded == len(player.calls) == 5
@@ -53,20 +53,20 @@ def test_a_pause_that_is_taken_back_in_time_stops_nothing(store: Store) -> None:
         await wish(store, "pause", job, 1.0)(engine)
         await wish(store, "resume", job, 1.0)(engine)
 
-    assert work(store, job, player, beside=hesitate) is Verb.COMPLETE
+    assert work(store, job, player, beside=hesitate) is Action.COMPLETE
     assert max(at for at, _ in player.calls) < 3.5
 
 
 def test_a_last_row_settled_while_pausing_completes_the_job(store: Store) -> None:
     job = job_of(store, 3)
     verb = work(store, job, Player(lambda n: after(3.0, done(n))), beside=wish(store, "pause", job, 1.0))
-    assert (verb, now(store, job).status) == (Verb.COMPLETE, JobStatus.COMPLETED)
+    assert (verb, now(store, job).status) == (Action.COMPLETE, JobStatus.COMPLETED)
 
 
 def test_cancel_aborts_what_is_in_flight_and_keeps_what_had_come_in(store: Store) -> None:
     player = Player(lambda n: after(0.5 if n < 3 else 50.0, done(n)))
     job = job_of(store, 30)
-    assert work(store, job, player, beside=wish(store, "cancel", job, 1.0)) is Verb.CANCEL
+    assert work(store, job, player, beside=wish(store, "cancel", job, 1.0)) is Action.CANCEL
     ended = now(store, job)
     assert (ended.status, ended.counts.succeeded, ended.uncertain) == (JobStatus.CANCELLED, 2, 5)
     assert not player.in_flight
@@ -85,7 +85,7 @@ def test_cancel_that_comes_with_the_commit_of_a_start_still_ends_the_job(
         return commit(*args)
 
     monkeypatch.setattr(store.ledger, "commit", cancelling)
-    assert work(store, job, Player(lambda n: after(50.0, done(n))), patience=100.0) is Verb.CANCEL
+    assert work(store, job, Player(lambda n: after(50.0, done(n))), patience=100.0) is Action.CANCEL
 
 
 def test_a_call_is_cancelled_once_so_that_it_can_clean_up(store: Store) -> None:
@@ -113,7 +113,9 @@ def test_abort_pauses_at_once_also_what_is_just_being_started(store: Store, seed
             await asyncio.sleep(0.01)
         engine.abort()
 
-    assert work(store, job_of(store, 9), player, beside=impatient, latency=0.5, seed=seed, patience=10.0) is Verb.PAUSE
+    assert (
+        work(store, job_of(store, 9), player, beside=impatient, latency=0.5, seed=seed, patience=10.0) is Action.PAUSE
+    )
     assert not player.in_flight
     assert places(store, "slots") == []
 
@@ -125,10 +127,10 @@ def test_release_leaves_the_rest_to_another_engine(store: Store) -> None:
         await asyncio.sleep(1.5)
         engine.release()
 
-    assert work(store, job, Player(lambda n: after(1.0, done(n))), beside=release) is Verb.RELEASE
+    assert work(store, job, Player(lambda n: after(1.0, done(n))), beside=release) is Action.RELEASE
     assert now(store, job).status is JobStatus.PENDING
     assert now(store, job).counts.succeeded == 10
-    assert work(store, job, Player(done)) is Verb.COMPLETE
+    assert work(store, job, Player(done)) is Action.COMPLETE
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -143,11 +145,11 @@ def test_release_at_once_aborts_what_is_in_flight_and_leaves_the_job_pending(sto
         assert player.in_flight == {6, 7, 8, 9, 10}
         engine.release(at_once=True)
 
-    assert work(store, job, player, beside=release, seed=seed, latency=0.5, patience=30.0) is Verb.RELEASE
+    assert work(store, job, player, beside=release, seed=seed, latency=0.5, patience=30.0) is Action.RELEASE
     released = now(store, job)
     assert (released.status, released.counts.succeeded, released.uncertain) == (JobStatus.PENDING, 5, 5)
     assert places(store, "slots") == []
-    assert work(store, job, Player(done)) is Verb.COMPLETE
+    assert work(store, job, Player(done)) is Action.COMPLETE
 
 
 def test_release_at_once_does_not_wait_for_a_call_that_swallows_its_cancellation(store: Store) -> None:
@@ -163,7 +165,7 @@ def test_release_at_once_does_not_wait_for_a_call_that_swallows_its_cancellation
         engine.release(at_once=True)
 
     job = job_of(store, 2)
-    assert work(store, job, Player(stubborn), beside=release, patience=8.0) is Verb.RELEASE
+    assert work(store, job, Player(stubborn), beside=release, patience=8.0) is Action.RELEASE
     assert now(store, job).uncertain == 2
 
 
@@ -174,7 +176,7 @@ def test_a_last_row_settled_while_releasing_completes_the_job(store: Store) -> N
         await asyncio.sleep(1.0)
         engine.release()
 
-    assert work(store, job, Player(lambda n: after(3.0, done(n))), beside=release) is Verb.COMPLETE
+    assert work(store, job, Player(lambda n: after(3.0, done(n))), beside=release) is Action.COMPLETE
 
 
 @pytest.mark.parametrize(("wished", "status"), [("pause", JobStatus.PAUSED), ("cancel", JobStatus.CANCELLED)])
@@ -210,14 +212,14 @@ def test_a_cancel_that_comes_with_the_engines_own_pause_is_not_forgotten(
         return finish(*args, **named)
 
     monkeypatch.setattr(store.ledger, "finish", just_before)
-    assert work(store, job, Player(lambda n: StopJob("key_refused", "No."))) is Verb.CANCEL
+    assert work(store, job, Player(lambda n: StopJob("key_refused", "No."))) is Action.CANCEL
     assert now(store, job).status is JobStatus.CANCELLED
 
 
 def test_what_would_fail_every_row_fails_the_job_and_burns_none(store: Store) -> None:
     player = Player(lambda n: StopJob("key_refused", "The key was refused.", "Set it."))
     job = job_of(store, 30)
-    assert work(store, job, player) is Verb.FAIL
+    assert work(store, job, player) is Action.FAIL
     ended = now(store, job)
     assert ended.status is JobStatus.FAILED
     assert ended.error is not None
@@ -225,59 +227,59 @@ def test_what_would_fail_every_row_fails_the_job_and_burns_none(store: Store) ->
     assert (ended.counts.processed, len(player.calls)) == (0, 5)
     assert store.database.read("SELECT count(*) FROM attempts") == [(0,)]
     store.control.resume(job.pk, EPOCH)
-    assert work(store, job, Player(done)) is Verb.COMPLETE
+    assert work(store, job, Player(done)) is Action.COMPLETE
 
 
 @pytest.mark.parametrize(("rows", "settled"), [(200, 0), (20, 0), (51, 0)])
 def test_a_failure_spike_pauses_and_reopens_its_streak(store: Store, rows: int, settled: int) -> None:
     player = Player(lambda n: after(1.0, Failed("bad", "This row is bad.")))
     job = job_of(store, rows)
-    assert work(store, job, player) is Verb.PAUSE
+    assert work(store, job, player) is Action.PAUSE
     ended = now(store, job)
     assert ended.pause_reason is PauseReason.FAILURE_SPIKE
     assert ended.counts.failed == settled
     assert len(player.calls) <= min(rows, 55)
 
     store.control.resume(job.pk, EPOCH)
-    assert work(store, job, player) is Verb.COMPLETE
+    assert work(store, job, player) is Action.COMPLETE
     assert now(store, job).counts.failed == rows
 
 
 def test_a_spike_of_rows_that_reach_nobody_says_network_and_is_tolerated_by_its_own_code(store: Store) -> None:
     job = job_of(store, 3, Settings(concurrency=1, max_attempts=1))
     player = Player(lambda n: RetryLater("connection", "Nobody answered."))
-    assert work(store, job, player) is Verb.PAUSE
+    assert work(store, job, player) is Action.PAUSE
     ended = now(store, job)
     assert ended.error
     assert (ended.pause_reason, ended.error.code, ended.tolerated) == ("failure_spike", "network", "connection")
     store.control.resume(job.pk, EPOCH)
-    assert work(store, job, player) is Verb.COMPLETE
+    assert work(store, job, player) is Action.COMPLETE
     assert now(store, job).counts.failed == 3
 
 
 def test_one_success_breaks_the_streak(store: Store) -> None:
     job = job_of(store, 120, Settings(concurrency=1))
-    assert work(store, job, Player(lambda n: done(n) if n % 40 == 0 else Failed("bad", "Bad."))) is Verb.COMPLETE
+    assert work(store, job, Player(lambda n: done(n) if n % 40 == 0 else Failed("bad", "Bad."))) is Action.COMPLETE
 
 
 def test_the_budget_is_overshot_by_no_more_than_what_is_in_flight(store: Store) -> None:
     player = Player(lambda n: after(1.0, Done({"out": n}, Usage(10, 10))), weight=10)
     job = job_of(store, 100, Settings(concurrency=4, budget=300), price=Price(1_000_000, 1_000_000))
-    assert work(store, job, player) is Verb.PAUSE
+    assert work(store, job, player) is Action.PAUSE
     ended = now(store, job)
     assert ended.pause_reason is PauseReason.BUDGET
     assert ended.error
     assert (ended.error.code, ended.id in ended.error.hint) == ("budget", True)
     assert 280 <= ended.cost <= 300
     store.control.resume(job.pk, EPOCH)
-    assert work(store, job, player) is Verb.PAUSE
+    assert work(store, job, player) is Action.PAUSE
     assert now(store, job).cost == ended.cost
 
 
 def test_fifteen_minutes_without_one_success_pause_the_job(store: Store) -> None:
     player = Player(lambda n: RetryLater("rate_limited", "Wait.", after=60.0, gate=True), key="key")
     job = job_of(store, 10)
-    assert work(store, job, player) is Verb.PAUSE
+    assert work(store, job, player) is Action.PAUSE
     ended = now(store, job)
     assert ended.pause_reason is PauseReason.RATE_LIMIT
     assert ended.error
@@ -302,14 +304,14 @@ def test_a_failing_commit_is_followed_by_one_that_saves_what_was_in_flight(
     monkeypatch.setattr(store.ledger, "commit", failing(store.ledger.commit, 3))
     player = Player(lambda n: after(1.0 if n == 1 else 5.0, done(n)))
     job = job_of(store, 30)
-    assert work(store, job, player) is Verb.FAIL
+    assert work(store, job, player) is Action.FAIL
     ended = now(store, job)
     assert ended.error is not None
     assert ended.error.code == "store"
     assert ended.counts.succeeded == len(player.calls)
     assert places(store, "slots") == []
     store.control.resume(job.pk, EPOCH)
-    assert work(store, job, player) is Verb.COMPLETE
+    assert work(store, job, player) is Action.COMPLETE
     assert sorted(player.numbers) == list(range(1, 31))
 
 
@@ -318,7 +320,7 @@ def test_failures_that_are_settled_twice_because_the_store_failed_are_no_longer_
 ) -> None:
     monkeypatch.setattr(store.ledger, "commit", failing(store.ledger.commit, 2))
     job = job_of(store, 4, Settings(concurrency=2))
-    assert work(store, job, Player(lambda n: Failed("bad", "Bad."))) is Verb.FAIL
+    assert work(store, job, Player(lambda n: Failed("bad", "Bad."))) is Action.FAIL
     assert now(store, job).counts.failed == 2
 
 
@@ -340,24 +342,24 @@ def test_a_checkpoint_that_fails_undoes_no_commit(store: Store, monkeypatch: pyt
     assert places(store, "outcomes") == list(range(1, 13))
 
 
-@pytest.mark.parametrize(("verb", "turn"), [("mark", 1), ("pulse", 2)])
+@pytest.mark.parametrize(("verb", "turn"), [("mark", 1), ("poll_control", 2)])
 def test_a_store_that_fails_beside_the_pump_loses_no_call_in_flight(
     store: Store, monkeypatch: pytest.MonkeyPatch, verb: str, turn: int
 ) -> None:
     monkeypatch.setattr(store.ledger, verb, failing(getattr(store.ledger, verb), turn))
     player = Player(lambda n: after(15.0, done(n)))
     job = job_of(store, 30)
-    assert work(store, job, player) is Verb.FAIL
+    assert work(store, job, player) is Action.FAIL
     ended = now(store, job)
     assert ended.counts.succeeded == len(player.calls) > 0
     assert ended.uncertain == 0
 
 
 def test_a_store_that_fails_at_the_first_look_fails_the_job(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store.ledger, "pulse", failing(store.ledger.pulse, 1))
+    monkeypatch.setattr(store.ledger, "poll_control", failing(store.ledger.poll_control, 1))
     player = Player(done)
     job = job_of(store, 30)
-    assert work(store, job, player) is Verb.FAIL
+    assert work(store, job, player) is Action.FAIL
     error = now(store, job).error
     assert error
     assert (error.code, player.calls) == ("store", [])
@@ -367,11 +369,11 @@ def test_a_predecessor_that_was_presumed_dead_writes_nothing(store: Store) -> No
     player = Player(lambda n: after(3.0, done(n)))
     job = job_of(store, 10)
 
-    with pytest.raises(Fenced):
+    with pytest.raises(ClaimLost):
         work(store, job, player, beside=wish(store, "take_over", job, 1.0))
     taken = now(store, job)
     assert (taken.counts.succeeded, taken.uncertain) == (0, 5)
-    assert work(store, job, player) is Verb.COMPLETE
+    assert work(store, job, player) is Action.COMPLETE
     assert now(store, job).counts.succeeded == 10
 
 
@@ -381,7 +383,7 @@ def test_a_wish_that_a_dead_engine_did_not_obey_takes_effect(store: Store, wishe
     engine = store.join()
     store.ledger.claim(job.pk, engine, EPOCH)
     getattr(store.control, wished)(job.pk, EPOCH)
-    store.database.vanish(engine)
+    store.database.deregister(engine)
     with pytest.raises(IllegalTransition):
         work(store, job, Player(done))
     assert now(store, job).status is status

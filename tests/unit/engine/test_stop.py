@@ -1,14 +1,14 @@
 import pytest
 
 from rowmill.core.job import JobError
-from rowmill.core.status import PauseReason, Verb
+from rowmill.core.status import Action, PauseReason
 from rowmill.engine.stop import Stop, Stopper, endings
 
 CANCEL, FAIL, PAUSE, RELEASE = (
-    Stop(Verb.CANCEL),
-    Stop(Verb.FAIL, error=JobError("store", "Full.")),
-    Stop(Verb.PAUSE, PauseReason.BUDGET),
-    Stop(Verb.RELEASE),
+    Stop(Action.CANCEL),
+    Stop(Action.FAIL, error=JobError("store", "Full.")),
+    Stop(Action.PAUSE, PauseReason.BUDGET),
+    Stop(Action.RELEASE),
 )
 
 
@@ -28,22 +28,22 @@ def test_the_stronger_demand_wins_in_any_order(weaker: Stop, stronger: Stop) -> 
 def test_cancel_outranks_a_fatal_error_and_that_a_pause() -> None:
     stopper = Stopper()
     stopper.demand(FAIL)
-    stopper.wish(Verb.PAUSE)
+    stopper.wish(Action.PAUSE)
     assert stopper.stop == FAIL
-    stopper.wish(Verb.CANCEL)
+    stopper.wish(Action.CANCEL)
     assert stopper.stop == CANCEL
 
 
 def test_the_first_of_equal_demands_counts() -> None:
     stopper = Stopper()
     stopper.demand(PAUSE)
-    stopper.demand(Stop(Verb.PAUSE, PauseReason.RATE_LIMIT))
+    stopper.demand(Stop(Action.PAUSE, PauseReason.RATE_LIMIT))
     assert stopper.stop == PAUSE
 
 
 def test_a_wish_can_be_taken_back_and_a_demand_cannot() -> None:
     stopper = Stopper()
-    stopper.wish(Verb.PAUSE)
+    stopper.wish(Action.PAUSE)
     assert stopper.stop is not None
     assert stopper.stop.wished
     stopper.wish(None)
@@ -56,11 +56,11 @@ def test_a_wish_can_be_taken_back_and_a_demand_cannot() -> None:
 @pytest.mark.parametrize(
     ("stop", "verbs"),
     [
-        (RELEASE, [Verb.COMPLETE, Verb.RELEASE]),
-        (PAUSE, [Verb.COMPLETE, Verb.PAUSE]),
-        (FAIL, [Verb.FAIL]),
-        (CANCEL, [Verb.CANCEL]),
+        (RELEASE, [Action.COMPLETE, Action.RELEASE]),
+        (PAUSE, [Action.COMPLETE, Action.PAUSE]),
+        (FAIL, [Action.FAIL]),
+        (CANCEL, [Action.CANCEL]),
     ],
 )
-def test_where_nothing_is_left_a_pause_or_release_completes_the_job(stop: Stop, verbs: list[Verb]) -> None:
+def test_where_nothing_is_left_a_pause_or_release_completes_the_job(stop: Stop, verbs: list[Action]) -> None:
     assert [ending.verb for ending in endings(stop)] == verbs

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from rowmill.http.etags import check, etag_of
-from rowmill.http.problems import Refused
+from rowmill.http.problems import ApiError
 from rowmill.ledger.store import Store
 from tests.support.made import make
 from tests.support.serving import Api
@@ -24,14 +24,14 @@ def test_whoever_knows_the_version_or_does_not_care_may_change(given: str | None
 
 @pytest.mark.parametrize("given", [OTHER, 'W/"mine"', f'W/"mine", {OTHER}'])
 def test_another_version_or_a_weak_one_is_refused(given: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiError) as refused:
         check(given, '"mine"')
     assert refused.value.code == "precondition_failed"
 
 
 @pytest.mark.parametrize("given", ["", "mine", "**", '"mine', '"a", b'])
 def test_what_is_no_etag_is_not_taken_for_an_old_one(given: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiError) as refused:
         check(given, '"mine"')
     assert refused.value.code == "invalid_request"
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rowmill.http.paging import Pager
-from rowmill.http.problems import Refused
+from rowmill.http.problems import ApiError
 from rowmill.ledger.store import Store
 from rowmill.shapes.base import Page
 from tests.support.made import begin, make, settle, start
@@ -45,7 +45,7 @@ def test_a_full_last_page_has_no_cursor() -> None:
 @pytest.mark.parametrize("other", [Pager("letters"), Pager("numbers", "failed"), Pager()])
 def test_a_cursor_of_another_list_or_filter_is_refused(other: Pager) -> None:
     cursor = _page(Pager("numbers", None), [1, 2], 1).next_cursor
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiError) as refused:
         other.after(cursor, 0)
     assert refused.value.code == "invalid_cursor"
 
@@ -53,13 +53,13 @@ def test_a_cursor_of_another_list_or_filter_is_refused(other: Pager) -> None:
 @pytest.mark.parametrize("position", ["1", True, None, 1.5, [1], {"a": 1}, 1 << 63])
 def test_a_forged_position_is_refused(position: object) -> None:
     pager = Pager("numbers")
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         pager.after(_forged(pager, position), 0)
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", min_size=1, max_size=60))
 def test_whatever_is_no_cursor_is_refused(cursor: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         Pager("numbers").after(cursor, 0)
 
 

@@ -42,7 +42,7 @@ def test_every_code_is_used() -> None:
 
 
 def test_every_code_that_is_refused_with_has_a_status() -> None:
-    pattern = re.compile(r'(?:Refused|problem_response)\(\s*"(\w+)"')
+    pattern = re.compile(r'(?:ApiError|problem_response)\(\s*"(\w+)"')
     refused = {code for path in SOURCES for code in pattern.findall(path.read_text())}
     assert len(refused) > 5
     assert refused <= STATUS_OF.keys()

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from rowmill.core.commit import Claim
-from rowmill.core.errors import Busy, Fenced, IllegalTransition, UsageError
+from rowmill.core.errors import Busy, ClaimLost, IllegalTransition, UsageError
 from rowmill.core.job import Job
-from rowmill.core.status import JobStatus, PauseReason, Verb
+from rowmill.core.status import Action, JobStatus, PauseReason
 from rowmill.jobs import control
 from rowmill.ledger.store import Store
 from tests.support.work import begin, complete, make, settle
@@ -26,7 +26,7 @@ def claim(store: Store, engine: str, job: Job) -> Claim:
     return begin(store, engine, job)
 
 
-def _obey(store: Store, claim: Claim, verb: Verb) -> threading.Thread:
+def _obey(store: Store, claim: Claim, verb: Action) -> threading.Thread:
     """An engine that ends its job as soon as that is wished."""
 
     def obey() -> None:
@@ -38,12 +38,12 @@ def _obey(store: Store, claim: Claim, verb: Verb) -> threading.Thread:
     return thread
 
 
-@pytest.mark.parametrize(("verb", "status"), [(Verb.PAUSE, JobStatus.PAUSED), (Verb.CANCEL, JobStatus.CANCELLED)])
+@pytest.mark.parametrize(("verb", "status"), [(Action.PAUSE, JobStatus.PAUSED), (Action.CANCEL, JobStatus.CANCELLED)])
 def test_pause_and_cancel_wait_for_the_engine_to_obey(
-    store: Store, job: Job, claim: Claim, verb: Verb, status: JobStatus
+    store: Store, job: Job, claim: Claim, verb: Action, status: JobStatus
 ) -> None:
     thread = _obey(store, claim, verb)
-    assert {Verb.PAUSE: control.pause, Verb.CANCEL: control.cancel}[verb](store, job).status is status
+    assert {Action.PAUSE: control.pause, Action.CANCEL: control.cancel}[verb](store, job).status is status
     thread.join(10)
     assert not thread.is_alive()
 
@@ -70,8 +70,8 @@ def test_only_take_over_takes_a_job_from_a_living_engine(store: Store, job: Job,
     taken = control.resume(store, job, take_over=True)
     assert taken.interrupted
     assert taken.uncertain == 4
-    with pytest.raises(Fenced):
-        store.ledger.pulse(claim)
+    with pytest.raises(ClaimLost):
+        store.ledger.poll_control(claim)
 
 
 def test_failed_rows_are_retried_or_dismissed(store: Store, engine: str, job: Job) -> None:
@@ -85,15 +85,19 @@ def test_a_job_is_over_when_only_a_user_can_move_it(store: Store, engine: str, j
     assert not control.over(job)
     claim = begin(store, engine, job)
     assert not control.over(store.browse.job(job.pk))
-    store.ledger.finish(claim, Verb.FAIL, store.clock())
+    store.ledger.finish(claim, Action.FAIL, store.clock())
     assert control.over(store.browse.job(job.pk))
 
 
 def test_settings_change_at_once_whether_the_job_runs_or_not(store: Store, job: Job, claim: Claim) -> None:
-    steered = control.steer(store, job, concurrency=9, timeout=1.5, rpm=60, max_attempts=5)
-    assert (steered.settings.concurrency, steered.settings.timeout, steered.settings.rpm) == (9, 1.5, 60)
-    assert store.ledger.pulse(claim).settings == steered.settings
-    assert control.steer(store, job, rpm=None).settings.rpm is None
+    updated = control.update_settings(store, job, concurrency=9, timeout=1.5, rpm=60, max_attempts=5)
+    assert (
+        updated.settings.concurrency,
+        updated.settings.timeout,
+        updated.settings.rpm,
+    ) == (9, 1.5, 60)
+    assert store.ledger.poll_control(claim).settings == updated.settings
+    assert control.update_settings(store, job, rpm=None).settings.rpm is None
 
 
 @pytest.mark.parametrize(
@@ -101,20 +105,20 @@ def test_settings_change_at_once_whether_the_job_runs_or_not(store: Store, job: 
 )
 def test_only_positive_numbers_steer(store: Store, job: Job, change: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="must be a positive number"):
-        control.steer(store, job, **change)
+        control.update_settings(store, job, **change)
     assert store.browse.job(job.pk).settings == job.settings
 
 
 def test_a_budget_needs_a_known_price(store: Store, job: Job) -> None:
     with pytest.raises(UsageError, match="without a known price"):
-        control.steer(store, job, budget=5)
-    assert control.steer(store, job, budget=None).settings.budget is None
+        control.update_settings(store, job, budget=5)
+    assert control.update_settings(store, job, budget=None).settings.budget is None
 
 
 def test_a_job_that_has_ended_is_not_steered(store: Store, engine: str, job: Job) -> None:
     ended = complete(store, engine, job, dict.fromkeys(range(1, 5), "good"))
     with pytest.raises(IllegalTransition, match="A completed job cannot be changed"):
-        control.steer(store, ended, concurrency=9)
+        control.update_settings(store, ended, concurrency=9)
 
 
 def test_a_budget_that_is_raised_lets_a_workers_job_go_on(store: Store, engine: str, reviews: Path) -> None:
@@ -123,9 +127,9 @@ def test_a_budget_that_is_raised_lets_a_workers_job_go_on(store: Store, engine: 
     settle(store, claim, {1: "good", 2: "good"})
     store.control.take_over(job.pk, store.clock())
     store.control.pause(job.pk, store.clock(), PauseReason.BUDGET)
-    assert control.steer(store, job, budget=9_000).status is JobStatus.PAUSED  # a command's own
+    assert control.update_settings(store, job, budget=9_000).status is JobStatus.PAUSED  # a command's own
     with store.database.transaction() as tx:
         tx.execute("UPDATE jobs SET detached = 1 WHERE pk = ?", (job.pk,))
-    assert control.steer(store, job, concurrency=9).status is JobStatus.PAUSED
-    assert control.steer(store, job, budget=3_000).status is JobStatus.PAUSED
-    assert control.steer(store, job, budget=3_001).status is JobStatus.PENDING
+    assert control.update_settings(store, job, concurrency=9).status is JobStatus.PAUSED
+    assert control.update_settings(store, job, budget=3_000).status is JobStatus.PAUSED
+    assert control.update_settings(store, job, budget=3_001).status is JobStatus.PENDING

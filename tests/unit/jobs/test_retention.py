@@ -6,7 +6,7 @@ import pytest
 from rowmill.core.commit import Batch, Chunk, Settled, Start, Task
 from rowmill.core.errors import NotFound, UsageError
 from rowmill.core.job import Attempt, Job, JobDraft, Settings, Step
-from rowmill.core.status import JobType, RowStatus, Verb
+from rowmill.core.status import Action, JobType, RowStatus
 from rowmill.jobs import control
 from rowmill.jobs.retention import delete_dataset, delete_job, prune
 from rowmill.jobs.submit.exports import ExportRequest, submit_export
@@ -37,7 +37,7 @@ def found(store: Store, engine: str, reviews: Path) -> Job:
     store.ledger.commit(
         claim, Batch(settled=[Settled(1, RowStatus.SUCCEEDED, made, {"mood": "good"}, 2, 7)], freed=[1])
     )
-    assert store.ledger.finish(claim, Verb.COMPLETE, store.clock())
+    assert store.ledger.finish(claim, Action.COMPLETE, store.clock())
     return store.browse.job(claim.job)
 
 
@@ -121,7 +121,7 @@ def test_prune_without_an_age_removes_no_job_but_what_was_left_behind(
 ) -> None:
     dataset = store.datasets.begin("half.csv", dead := store.join(), store.clock())
     store.datasets.add(dataset, 1, ['["a"]'])
-    store.database.vanish(dead)
+    store.database.deregister(dead)
     store.leave(engine)
     store.files.mkdir(parents=True)
     (store.files / "in_left").write_text("half")

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from rowmill.core.job import Job, JobError, Owner, Pace, Step
-from rowmill.core.status import JobStatus, Verb
+from rowmill.core.status import Action, JobStatus
 from rowmill.core.timestamps import moment
 from rowmill.jobs.view import job_view, pace_of, row_view
 from rowmill.ledger.store import Store
@@ -79,7 +79,7 @@ def test_the_duration_is_the_time_that_executions_took(store: Store, engine: str
     began = store.browse.job(job.pk)
     assert began.pace
     assert job_view(began, began.pace.started_at + 5)["duration_seconds"] == 5
-    store.ledger.finish(claim, Verb.RELEASE, claim_end := began.pace.started_at + 7)
+    store.ledger.finish(claim, Action.RELEASE, claim_end := began.pace.started_at + 7)
     released = store.browse.job(job.pk)
     assert job_view(released, claim_end + 100)["duration_seconds"] == 7
     resumed = replace(released, pace=Pace(claim_end + 100, 0, 0), owner=Owner("eng", 1, alive=True))

@@ -89,10 +89,10 @@ def test_two_processes_may_open_a_fresh_store_at_once(processes: Processes) -> N
 
 def test_a_store_is_not_migrated_under_a_living_engine(tmp_path: Path) -> None:
     database = SQLiteDatabase(tmp_path)
-    database.appear("eng_old")
+    database.register("eng_old")
     with pytest.raises(StoreError, match="must be brought up to date, but it is in use"):
         open_store(tmp_path)
-    database.vanish("eng_old")
+    database.deregister("eng_old")
     open_store(tmp_path).close()
     database.close()
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import rowmill
-from rowmill.core.status import JobStatus, JobType, PauseReason, RowStatus, Verb
+from rowmill.core.status import Action, JobStatus, JobType, PauseReason, RowStatus
 
 NO_STATUS = {"crashed", "crashed_process", "malformed", "alembic_version", "rows_per_month", "cost_per_month"}
 """How an execution of a dead engine ends, error codes, a table, and usage limits."""
 
 MEANT: dict[str, set[str]] = {
-    "wish": set(Verb),
+    "wish": set(Action),
     "status": set(JobStatus) | set(RowStatus),
     "type": set(JobType),
     "ended_as": set(JobStatus) | {"crashed"},
@@ -37,7 +37,7 @@ def _statements() -> Iterator[str]:
 def test_every_word_in_sql_is_a_status_a_type_or_a_verb() -> None:
     words = {word for statement in _statements() for word in WORD.findall(statement)}
     assert len(words) > 5
-    assert words - set(JobStatus) - set(RowStatus) - set(JobType) - set(Verb) - set(PauseReason) == NO_STATUS
+    assert words - set(JobStatus) - set(RowStatus) - set(JobType) - set(Action) - set(PauseReason) == NO_STATUS
 
 
 def test_every_word_is_compared_with_a_column_that_may_hold_it() -> None:

@@ -8,7 +8,7 @@ from rowmill.core.job import Job
 from rowmill.core.status import JobStatus, PauseReason
 from rowmill.core.usage import UsageLimits
 from rowmill.ledger.store import Store
-from rowmill.usage.limits import let_go_on, limits_view, set_limits
+from rowmill.usage.limits import limits_view, requeue_within_limits, set_limits
 from tests.support.work import begin, complete, make, settle
 
 NOVEMBER = 1_700_000_000.0
@@ -19,7 +19,7 @@ def in_november(store: Store) -> None:
     store.clock = lambda: NOVEMBER
 
 
-def held_up(
+def paused_jobs(
     store: Store,
     engine: str,
     reviews: Path,
@@ -83,44 +83,44 @@ def test_what_is_no_amount_is_no_limit(store: Store, amount: str) -> None:
 
 def test_jobs_go_on_once_the_limit_is_raised_or_removed(store: Store, engine: str, reviews: Path) -> None:
     set_limits(store, rows_per_month=2)
-    job = held_up(store, engine, reviews, settled=2)
-    assert let_go_on(store) == []
+    job = paused_jobs(store, engine, reviews, settled=2)
+    assert requeue_within_limits(store) == []
     set_limits(store, rows_per_month=3)
     assert status(store, job) is JobStatus.PENDING
-    other = held_up(store, engine, reviews, settled=1)
-    assert let_go_on(store) == []
+    other = paused_jobs(store, engine, reviews, settled=1)
+    assert requeue_within_limits(store) == []
     set_limits(store, rows_per_month=None)
     assert status(store, other) is JobStatus.PENDING
 
 
 def test_jobs_go_on_in_a_new_month(store: Store, engine: str, reviews: Path) -> None:
     set_limits(store, rows_per_month=1)
-    job = held_up(store, engine, reviews, settled=1)
-    assert let_go_on(store) == []
+    job = paused_jobs(store, engine, reviews, settled=1)
+    assert requeue_within_limits(store) == []
     store.clock = lambda: NOVEMBER + 20 * 86_400
-    assert let_go_on(store) == [job.id]
+    assert requeue_within_limits(store) == [job.id]
     assert status(store, job) is JobStatus.PENDING
 
 
 def test_a_job_that_a_user_has_paused_as_well_waits_for_the_user(store: Store, engine: str, reviews: Path) -> None:
     set_limits(store, rows_per_month=2)
-    job = held_up(store, engine, reviews, settled=2)
+    job = paused_jobs(store, engine, reviews, settled=2)
     store.control.pause(job.pk, NOVEMBER)
     set_limits(store, rows_per_month=None)
-    assert let_go_on(store) == []
+    assert requeue_within_limits(store) == []
     assert status(store, job) is JobStatus.PAUSED
 
 
 def test_a_job_of_a_command_waits_for_its_command(store: Store, engine: str, reviews: Path) -> None:
-    job = held_up(store, engine, reviews, detached=False)
-    assert let_go_on(store) == []
+    job = paused_jobs(store, engine, reviews, detached=False)
+    assert requeue_within_limits(store) == []
     assert status(store, job) is JobStatus.PAUSED
 
 
 def test_a_job_goes_on_once_there_is_money_for_a_row_as_dear_as_its_others(
     store: Store, engine: str, reviews: Path
 ) -> None:
-    job = held_up(store, engine, reviews, settled=2)
+    job = paused_jobs(store, engine, reviews, settled=2)
     set_limits(store, usd_per_month=Decimal("0.000004499"))
     assert status(store, job) is JobStatus.PAUSED
     set_limits(store, usd_per_month=Decimal("0.0000045"))
@@ -129,6 +129,9 @@ def test_a_job_goes_on_once_there_is_money_for_a_row_as_dear_as_its_others(
 
 def test_a_job_that_costs_nothing_needs_no_money(store: Store, engine: str, reviews: Path) -> None:
     complete(store, engine, make(store, engine, reviews), dict.fromkeys(range(1, 5), "good"))
-    dear, free = held_up(store, engine, reviews), held_up(store, engine, reviews, price=(Decimal(0), Decimal(0)))
+    dear, free = (
+        paused_jobs(store, engine, reviews),
+        paused_jobs(store, engine, reviews, price=(Decimal(0), Decimal(0))),
+    )
     set_limits(store, usd_per_month=Decimal(0))
     assert (status(store, dear), status(store, free)) == (JobStatus.PAUSED, JobStatus.PENDING)

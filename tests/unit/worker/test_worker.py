@@ -20,7 +20,7 @@ from rowmill.jobs.submit.imports import ImportRequest, submit_import
 from rowmill.jobs.submit.request import RunRequest
 from rowmill.ledger.store import Store
 from rowmill.worker import worker as module
-from rowmill.worker.assignment import Assignment, Left
+from rowmill.worker.assignment import Assignment, RunResult
 from rowmill.worker.worker import Worker
 
 DEADLINE = 20.0
@@ -90,7 +90,7 @@ def die(store: Store, job: Job) -> None:
     """Claims ``job`` with an engine that dies."""
     engine = store.join()
     store.ledger.claim(job.pk, engine, store.clock())
-    store.database.vanish(engine)
+    store.database.deregister(engine)
 
 
 def failing(function: Callable[..., Any], error: Exception, *turns: int) -> Callable[..., Any]:
@@ -190,7 +190,7 @@ def test_a_store_that_fails_fails_the_job_as_soon_as_it_can_be_written_again(
     full = StoreError("The disk is full.", "Free some.")
     monkeypatch.setattr("rowmill.worker.assignment._STORE_REST", 0.01)
     monkeypatch.setattr(store.ledger, "commit", failing(store.ledger.commit, full, 2, 3))
-    monkeypatch.setattr(store.control, "let_go", failing(store.control.let_go, full, 1, 2))
+    monkeypatch.setattr(store.control, "release_own_claim", failing(store.control.release_own_claim, full, 1, 2))
     work(store, is_(store, JobStatus.FAILED, job))
     error = store.browse.job(job.pk).error
     assert error is not None
@@ -269,12 +269,12 @@ def test_a_job_that_is_released_before_it_is_claimed_is_never_claimed(
 ) -> None:
     job = leave(store, engine, here, functions)
 
-    async def main() -> Left:
+    async def main() -> RunResult:
         assignment = Assignment(store, engine, job)
         assignment.release()
         return await assignment.work()
 
-    assert asyncio.run(main()) is Left.TO_ANOTHER
+    assert asyncio.run(main()) is RunResult.LOST
     assert status(store, job) is JobStatus.PENDING
     assert store.browse.executions(job.pk) == []
 
@@ -322,7 +322,7 @@ def test_the_copy_that_a_cancelled_import_was_to_read_goes_with_it(
     engine = store.join()
     store.ledger.claim(job.pk, engine, store.clock())
     store.control.cancel(job.pk, store.clock())
-    store.database.vanish(engine)
+    store.database.deregister(engine)
     copy = Path(job.source.location)
     work(store, lambda: status(store, job) is JobStatus.CANCELLED and not copy.exists())
 

@@ -35,7 +35,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StatusFrame:
     """A status event as it is sent. ``mark`` is that of the snapshot in it where that is told just so; ``ends`` says
     that the job has ended."""
 
@@ -55,14 +55,14 @@ def snapshot_of(job: Job, now: float, look: int = 0) -> Snapshot:
     return Snapshot(job.id, job.type, text, frame, mark, has_ended(job), look)
 
 
-def told_of(event: Event, job: Snapshot | None) -> Told:
+def status_frame(event: Event, job: Snapshot | None) -> StatusFrame:
     """``event`` with the job as it stands, or as far as the event knows it; the status is the event's own."""
     now = orjson.loads(job.text) if job else {**event.known, "deleted": True}
     told = {**now, **event.known}
     frame = _frame(event.type, event.at, orjson.dumps(told).decode(), event.seq)
     ends = event.type == "job.deleted" or event.status in _ENDED
     # How the job stands is still to be told where it is not what the event led to.
-    return Told(event.seq, event.job, event.job_type, frame, job.mark if job and told == now else None, ends)
+    return StatusFrame(event.seq, event.job, event.job_type, frame, job.mark if job and told == now else None, ends)
 
 
 def greeting(seq: int) -> bytes:

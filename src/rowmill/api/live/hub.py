@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rowmill.api.live.frames import Snapshot, Told, snapshot_of, told_of
+from rowmill.api.live.frames import Snapshot, StatusFrame, snapshot_of, status_frame
 from rowmill.core.errors import RowmillError
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus, JobType
@@ -54,7 +54,7 @@ class Listener:
         self.since = 0
         self.closed = False
 
-    def concerns(self, of: Snapshot | Told) -> bool:
+    def concerns(self, of: Snapshot | StatusFrame) -> bool:
         return self.job in (None, of.job) and self.job_type in (None, of.job_type)
 
 
@@ -71,7 +71,7 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
-        self._told: deque[Told] = deque()
+        self._told: deque[StatusFrame] = deque()
         self._kept_after = 0
         self._snapshots: dict[str, Snapshot] = {}
         self._begun = 0
@@ -106,7 +106,7 @@ class Hub:
         """Whether events after number ``seq`` are not kept any more."""
         return seq < self._kept_after
 
-    def told(self, listener: Listener, seq: int) -> list[Told]:
+    def told(self, listener: Listener, seq: int) -> list[StatusFrame]:
         """What is kept of the status events after number ``seq``, in order."""
         found = []
         for told in reversed(self._told):
@@ -157,7 +157,7 @@ class Hub:
         changed = [each for each in found.snapshots.values() if not _same(each, self._snapshots.get(each.job))]
         self._snapshots = found.snapshots
         self._keep(found.told)
-        news: list[Snapshot | Told] = [*found.told, *changed]
+        news: list[Snapshot | StatusFrame] = [*found.told, *changed]
         jobs, types = {each.job for each in news}, {each.job_type for each in news}
         self._wake(
             lambda listener: (
@@ -167,7 +167,7 @@ class Hub:
             )
         )
 
-    def _keep(self, told: list[Told]) -> None:
+    def _keep(self, told: list[StatusFrame]) -> None:
         self._told.extend(told)
         self.seq = told[-1].seq if told else self.seq
         while len(self._told) > KEPT:
@@ -189,7 +189,7 @@ class Hub:
 class _Found:
     """What a look found: status events, oldest first, and jobs by their ids."""
 
-    told: list[Told]
+    told: list[StatusFrame]
     snapshots: dict[str, Snapshot]
 
 
@@ -213,7 +213,7 @@ class Watcher:
         snapshots = {job.id: snapshot_of(job, now, number) for job in found}
         self._version = version if len(events) < KEPT else None
         self._read_at = at
-        return _Found([told_of(event, snapshots.get(event.job)) for event in events], snapshots)
+        return _Found([status_frame(event, snapshots.get(event.job)) for event in events], snapshots)
 
     def _jobs(self, wanted: Set[str | None]) -> list[Job]:
         browse = self._store.browse

@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from rowmill.api.live import frames
-from rowmill.api.live.frames import Told, snapshot_of, told_of
+from rowmill.api.live.frames import StatusFrame, snapshot_of, status_frame
 from rowmill.api.live.hub import Hub, Listener
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus
@@ -125,12 +125,12 @@ class EventStream(StreamingResponse):
             self._cursor = max(self._cursor, seen, *(each.seq for each in told[-1:]))
         return chunk
 
-    def _from_store(self) -> list[Told]:
+    def _from_store(self) -> list[StatusFrame]:
         events = self._store.events.after(self._cursor, _PAGE, self._listener.job)
         jobs = {id_: self._store.browse.job_by_id(id_) for id_ in {event.job for event in events}}
         now = self._store.clock()
         snapshots = {id_: snapshot_of(job, now) for id_, job in jobs.items() if job}
-        return [told_of(event, snapshots.get(event.job)) for event in events]
+        return [status_frame(event, snapshots.get(event.job)) for event in events]
 
     def _news(self) -> bytes:
         """The next status events from the hub, then whatever has got on."""
@@ -143,7 +143,7 @@ class EventStream(StreamingResponse):
                 chunk += snapshot.frame
         return chunk
 
-    def _note(self, told: list[Told]) -> bytes:
+    def _note(self, told: list[StatusFrame]) -> bytes:
         """Remembers what is about to be sent, and gives it."""
         for each in told:
             self._over = each.ends and self._listener.job is not None

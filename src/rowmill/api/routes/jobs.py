@@ -1,4 +1,4 @@
-"""Jobs: made, listed, shown, changed, steered, deleted."""
+"""Jobs: made, listed, shown, changed, updated, deleted."""
 
 from dataclasses import asdict
 from decimal import Decimal
@@ -13,7 +13,7 @@ from rowmill.core.errors import Busy
 from rowmill.core.job import Job, Settings
 from rowmill.core.money import nano
 from rowmill.core.ranges import parse_ranges
-from rowmill.core.status import JobStatus, JobType, Verb
+from rowmill.core.status import Action, JobStatus, JobType
 from rowmill.http import etags
 from rowmill.http.access import ADMIN, READ, RUN
 from rowmill.http.context import ContextDep, StoreDep
@@ -112,7 +112,7 @@ def change_job(
         job = store.browse.job(job.pk)
         etags.check(if_match, _etag(job))
         if given:
-            control.steer(store, job, **_settings(given))
+            control.update_settings(store, job, **_settings(given))
         if names:
             store.control.describe(job.pk, **names)
         changed = store.browse.job(job.pk)
@@ -188,7 +188,7 @@ def _resumed(context: ContextDep, job: Job) -> dict[str, Any]:
         control.resume(store, job, detached=True)
     except Busy:
         now = store.browse.job(job.pk)
-        if now.status is not JobStatus.RUNNING or now.wish is Verb.CANCEL:
+        if now.status is not JobStatus.RUNNING or now.wish is Action.CANCEL:
             raise
         # It goes on already: whoever says so twice is not wrong.
     context.wake()

@@ -13,7 +13,7 @@ from rowmill.files.downloads import BODY, Streamed, first_piece, send_file
 from rowmill.files.service import path_of
 from rowmill.http.access import READ
 from rowmill.http.context import ContextDep
-from rowmill.http.problems import Refused, responses
+from rowmill.http.problems import ApiError, responses
 from rowmill.jobs.results import Table
 from rowmill.ledger.files import StoredFile
 from rowmill.ledger.store import Store
@@ -62,7 +62,7 @@ async def get_results(
 
 
 def _download(store: Store, job: Job, format_: str | None, only: str | None) -> StoredFile:
-    """The file that the export ``job`` makes. Raises ``UsageError``, ``NotFound`` and ``Refused``."""
+    """The file that the export ``job`` makes. Raises ``UsageError``, ``NotFound`` and ``ApiError``."""
     assert job.output is not None
     if only or format_ not in (None, job.output.format):
         raise UsageError(f"{job.id} is an export, and its file is {job.output.format}.", "Leave format and only out.")
@@ -72,10 +72,10 @@ def _download(store: Store, job: Job, format_: str | None, only: str | None) -> 
         raise NotFound(f"{job.id} was cancelled, so that there is no file.", "Export again.")
     if job.status is JobStatus.FAILED:
         hint = f"Mend what its error tells, then resume it: POST /v1/jobs/{job.id}/resume"
-        raise Refused("conflict", f"{job.id} has failed before its file was there.", hint)
+        raise ApiError("conflict", f"{job.id} has failed before its file was there.", hint)
     if job.status is JobStatus.PAUSED:
         hint = f"Resume it: POST /v1/jobs/{job.id}/resume"
-        raise Refused("conflict", f"{job.id} is paused, and its file is not there yet.", hint)
+        raise ApiError("conflict", f"{job.id} is paused, and its file is not there yet.", hint)
     file = store.stored_files.get(job.file)
     if file is None:
         raise NotFound(f"The file of {job.id} was deleted.", "Export it again.")

@@ -8,7 +8,7 @@ from rowmill.core.timestamps import moment
 from rowmill.http.access import READ
 from rowmill.http.context import ContextDep, StoreDep
 from rowmill.http.paging import Cursor, Limit, Pager
-from rowmill.http.problems import Refused, responses
+from rowmill.http.problems import ApiError, responses
 from rowmill.shapes.base import Page
 from rowmill.shapes.system import Health, WorkerOutput
 
@@ -27,7 +27,7 @@ def ready(context: ContextDep) -> Any:
     context.store.events.last()
     if not context.working():
         hint = "It is being started, or a function holds it up: the server's log says which."
-        raise Refused("unavailable", "The worker is not at work.", hint)
+        raise ApiError("unavailable", "The worker is not at work.", hint)
     return Health()
 
 

@@ -20,7 +20,7 @@ _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 
 
 class JsonLinesReader:
-    """Reads JSON Lines. Columns stand in the order in which they first appear anywhere in the file; a key that an
+    """Reads JSON Lines. Columns stand in the order in which they first register anywhere in the file; a key that an
     object lacks is ``None``, and of a key given twice the last counts. Blank lines are no rows."""
 
     total = None

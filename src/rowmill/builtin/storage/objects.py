@@ -48,7 +48,7 @@ _SERVER = re.compile(r"Error performing \w+ (\w+://[^/\s]+)")
 _SERVER_CODE = re.compile(r"<Code>(\w+)</Code>")
 
 
-class ObjectPlace:
+class ObjectStorage:
     """``s3://BUCKET/KEY``, ``gs://BUCKET/KEY`` and ``az://CONTAINER/KEY``; the key is taken to the letter. An object
     appears in one step, however large. Credentials and endpoint come from the environment, or from the machine's role:
 

@@ -32,7 +32,7 @@ _PIECE = 1 << 18
 _CLOSED = (401, 403)
 
 
-class WebPlace:
+class WebStorage:
     """``http://`` and ``https://``. User info in the URL is sent to its own host alone. Proxies are taken from the
     environment (``https_proxy``, ``no_proxy``). What messages call a URL leaves user info and query out: they may
     hold secrets."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from rowmill.core.errors import StoreError
-from rowmill.db.database import Line
+from rowmill.db.database import DbRow
 from rowmill.db.sqlite.flock import no_lock, open_to_lock
 
 LOCK_TIMEOUT = 15.0
@@ -49,7 +49,7 @@ class SQLiteTransaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[Line]:
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[DbRow]:
         return self._connection.execute(sql, params).fetchall()
 
     def change(self, sql: str, params: Sequence[Any] = ()) -> int:
@@ -96,7 +96,7 @@ class SQLiteDatabase:
                     self._writer.execute("ROLLBACK")
                 raise
 
-    def read(self, sql: str, params: Sequence[Any] = ()) -> list[Line]:
+    def read(self, sql: str, params: Sequence[Any] = ()) -> list[DbRow]:
         with self._read_mutex, _mapped():
             return self._reader.execute(sql, params).fetchall()
 
@@ -104,7 +104,7 @@ class SQLiteDatabase:
         # It tells of what other connections have committed, and this one never writes.
         return int(self.read("PRAGMA data_version")[0][0])
 
-    def appear(self, engine: str) -> None:
+    def register(self, engine: str) -> None:
         path = self._engines / f"{engine}.lock"
         while True:
             file = open_to_lock(path)
@@ -114,7 +114,7 @@ class SQLiteDatabase:
             file.close()  # taken for that of a dead engine, and removed, before it was locked
         self._presences[engine] = file
 
-    def vanish(self, engine: str) -> None:
+    def deregister(self, engine: str) -> None:
         file = self._presences.pop(engine, None)
         if file is not None:
             (self._engines / f"{engine}.lock").unlink(missing_ok=True)
@@ -190,7 +190,7 @@ class SQLiteDatabase:
 
     def close(self) -> None:
         for engine in list(self._presences):
-            self.vanish(engine)
+            self.deregister(engine)
         # A thread of a job that has just lost its claim may still read: closing under it would crash the process.
         with self._lock, self._read_mutex, _mapped():
             self._reader.close()

@@ -6,7 +6,7 @@ it asks now and then; what is not used goes back after a moment. Where no limit 
 
 from rowmill.core.commit import Claim, Task
 from rowmill.core.usage import UNLIMITED, Amount, UsageLimits
-from rowmill.engine.rows.budget import Purse
+from rowmill.engine.rows.budget import BudgetTracker
 from rowmill.engine.runtime import Runtime
 from rowmill.ledger.store import Store
 
@@ -17,9 +17,9 @@ _IDLE = 1.0
 class Allowance:
     """``reached`` says which limit leaves no room although nothing of this engine is in flight (``rows``, ``cost``)."""
 
-    def __init__(self, claim: Claim, purse: Purse, store: Store, runtime: Runtime) -> None:
+    def __init__(self, claim: Claim, budget: BudgetTracker, store: Store, runtime: Runtime) -> None:
         self._claim = claim
-        self._purse = purse
+        self._budget = budget
         self._store = store
         self._runtime = runtime
         self.limits = UNLIMITED
@@ -44,7 +44,7 @@ class Allowance:
         """Whether a call for ``task`` may start now, as one of ``wanted`` that could."""
         if not self.limits:
             return True
-        if self.limits.cost is not None and not self._purse.is_clear_for(task):
+        if self.limits.cost is not None and not self._budget.is_clear_for(task):
             return False
         if Amount(*self._left).covers(self._need(task)):
             return True
@@ -74,7 +74,7 @@ class Allowance:
         self._held.pop(number, None)
 
     @property
-    def hungry(self) -> bool:
+    def needs_refill(self) -> bool:
         """Whether a row waits for a ``refresh``."""
         return self._next is not None and not self._refused
 
@@ -107,5 +107,5 @@ class Allowance:
     def _need(self, task: Task) -> Amount:
         if self.limits.cost is None:
             return Amount(1)
-        cost = self._purse.estimate(task)
+        cost = self._budget.estimate(task)
         return Amount(1, 1 if cost is None else cost)

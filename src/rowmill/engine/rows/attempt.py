@@ -6,7 +6,7 @@ from dataclasses import replace
 import orjson
 
 from rowmill.core.outcome import Done, Outcome, RetryLater, StopJob, Usage
-from rowmill.engine.item import Item, Tried
+from rowmill.engine.item import AttemptResult, Item
 from rowmill.engine.runtime import Runtime
 from rowmill.plugins.contracts import Processor
 
@@ -14,7 +14,7 @@ _MOST_TOKENS = 1 << 40
 """More than any call can use, and few enough that sums and costs fit into the store's 64 bits."""
 
 
-async def attempt(slot: int, item: Item, processor: Processor, timeout: float, runtime: Runtime) -> Tried:  # noqa: ASYNC109
+async def attempt(slot: int, item: Item, processor: Processor, timeout: float, runtime: Runtime) -> AttemptResult:  # noqa: ASYNC109
     """Works ``item`` once, for at most ``timeout`` seconds. Nothing escapes."""
     started_at = runtime.now()
     outcome: Outcome | None
@@ -32,7 +32,7 @@ async def attempt(slot: int, item: Item, processor: Processor, timeout: float, r
         outcome = None if task and task.cancelling() else _escaped(error)
     except Exception as error:  # noqa: BLE001 - whatever a plugin raises concerns this row only
         outcome = _escaped(error)
-    return Tried(slot, item, outcome, started_at, runtime.now() - started_at)
+    return AttemptResult(slot, item, outcome, started_at, runtime.now() - started_at)
 
 
 def _checked(outcome: Outcome) -> Outcome:

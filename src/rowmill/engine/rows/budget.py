@@ -10,7 +10,7 @@ from rowmill.core.outcome import Done, Outcome, StopJob
 NOTHING: Mapping[int, int] = MappingProxyType({})
 
 
-class Purse:
+class BudgetTracker:
     """Reserves for each call what the dearest one of its step so far did cost; ``dearest`` are those of earlier
     executions, in nano-dollars by step. What a step's calls cost is not known
     before the first has been paid: that one runs alone among those that cost anything, so that no more than one call of

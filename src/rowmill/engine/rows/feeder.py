@@ -104,7 +104,7 @@ class Feeder:
         return not (self._pages or self._due or self._backlog_left or self._chunks_left)
 
     @property
-    def hungry(self) -> bool:
+    def needs_refill(self) -> bool:
         """Whether it is time to read ahead."""
         backlog = self._backlog_left and len(self._due) < _BACKLOG_PAGE
         return backlog or (self._chunks_left and sum(len(page.items) for page in self._pages) < _PAGE)

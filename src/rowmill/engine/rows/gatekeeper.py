@@ -10,7 +10,7 @@ from rowmill.core.usage import UsageLimits
 from rowmill.engine.item import Item
 from rowmill.engine.rows import pauses
 from rowmill.engine.rows.allowance import Allowance
-from rowmill.engine.rows.budget import Purse
+from rowmill.engine.rows.budget import BudgetTracker
 from rowmill.engine.rows.limiter import KeyLimiter, Limiter, Unlimited
 from rowmill.engine.runtime import Runtime
 from rowmill.engine.stop import Stop
@@ -28,14 +28,14 @@ class Gatekeeper:
         self._store = store
         self._limiters: dict[tuple[str, str | None], KeyLimiter] = {}
         self._of_step = [self._limiter_of(*each) for each in zip(job.steps, processors, strict=True)]
-        self._purse = Purse(job, dict(claim.dearest))
-        self._allowance = Allowance(claim, self._purse, store, runtime)
+        self._budget = BudgetTracker(job, dict(claim.dearest))
+        self._allowance = Allowance(claim, self._budget, store, runtime)
         self._next: Item | None = None
         self._wanted = 1
         self.stop: Stop | None = None
         self._follow(job.settings)
 
-    def steer(self, settings: Settings) -> None:
+    def update_settings(self, settings: Settings) -> None:
         if settings != self._settings:
             self.stop = None  # it is found again where it still holds
             self._follow(settings)
@@ -45,7 +45,7 @@ class Gatekeeper:
         own = [p.max_concurrency for p in self._processors if p.max_concurrency is not None]
         self.concurrency = min([settings.concurrency, *own])
         for limiter in self._limiters.values():
-            limiter.steer(settings.rpm, settings.tpm)
+            limiter.update_settings(settings.rpm, settings.tpm)
 
     def limit(self, limits: UsageLimits) -> None:
         """What the month's usage limits are at present."""
@@ -59,7 +59,7 @@ class Gatekeeper:
         limiter = self._limiter(item)
         if limiter.gave_up:
             self.stop = pauses.rate_limit(self._job)
-        if self._settings.budget is not None and not self._purse.affords(item.task, self._settings.budget):
+        if self._settings.budget is not None and not self._budget.affords(item.task, self._settings.budget):
             if not in_flight:
                 self.stop = pauses.budget(self._job, self._settings)
             return False
@@ -73,11 +73,11 @@ class Gatekeeper:
         self._next = None
         self._limiter(item).begin()
         self._allowance.begin(item.task)
-        self._purse.reserve(item.task)
+        self._budget.reserve(item.task)
 
     def end(self, item: Item, outcome: Outcome | None) -> None:
         self._limiter(item).end(outcome, self._runtime.now())
-        self._allowance.end(item.task.number, self._purse.settle(item.task, outcome))
+        self._allowance.end(item.task.number, self._budget.settle(item.task, outcome))
 
     def saved(self, item: Item) -> None:
         """What became of ``item`` is in the store."""
@@ -88,11 +88,11 @@ class Gatekeeper:
         return self._limiter(self._next).wake_at(now) if self._next else None
 
     @property
-    def hungry(self) -> bool:
+    def needs_refill(self) -> bool:
         """Whether a row waits for a ``refresh``, or others must hear of a refusal."""
         if any(limiter.refused for limiter in self._limiters.values()):
             return True
-        return self._next is not None and (self._allowance.hungry or self._limiter(self._next).hungry)
+        return self._next is not None and (self._allowance.needs_refill or self._limiter(self._next).needs_refill)
 
     async def refresh(self) -> None:
         """Brings the limits up to date with the store."""

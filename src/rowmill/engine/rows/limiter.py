@@ -26,7 +26,7 @@ class Limiter(Protocol):
         ...
 
     @property
-    def hungry(self) -> bool:
+    def needs_refill(self) -> bool:
         """Whether a call that waits needs a ``refresh``."""
         ...
 
@@ -53,7 +53,7 @@ class Limiter(Protocol):
         """A call has ended, with ``None`` if it was aborted."""
         ...
 
-    def steer(self, rpm: int | None, tpm: int | None) -> None: ...
+    def update_settings(self, rpm: int | None, tpm: int | None) -> None: ...
 
     @property
     def gave_up(self) -> bool: ...
@@ -63,7 +63,7 @@ class Unlimited:
     """For processors whose calls count against nothing."""
 
     gave_up = False
-    hungry = False
+    needs_refill = False
     counts_tokens = False
     refused = False
 
@@ -79,7 +79,7 @@ class Unlimited:
 
     def end(self, outcome: Outcome | None, now: float) -> None: ...
 
-    def steer(self, rpm: int | None, tpm: int | None) -> None: ...
+    def update_settings(self, rpm: int | None, tpm: int | None) -> None: ...
 
 
 class KeyLimiter:
@@ -102,7 +102,7 @@ class KeyLimiter:
         self._window: int | None = None
         self.gave_up = False
 
-    def steer(self, rpm: int | None, tpm: int | None) -> None:
+    def update_settings(self, rpm: int | None, tpm: int | None) -> None:
         meters = [self._shared] if self._shared else []
         meters += [Meter(self._key, rpm, tpm)] if rpm or tpm else []
         if meters != self._meters:
@@ -120,7 +120,7 @@ class KeyLimiter:
         return self._permits[0] if self._permits and not self._crowded else None
 
     @property
-    def hungry(self) -> bool:
+    def needs_refill(self) -> bool:
         return self._paced and not self._permits
 
     @property

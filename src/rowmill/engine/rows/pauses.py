@@ -2,7 +2,7 @@
 
 from rowmill.core.job import Job, JobError, Settings
 from rowmill.core.money import dollars
-from rowmill.core.status import PauseReason, Verb
+from rowmill.core.status import Action, PauseReason
 from rowmill.core.usage import UsageLimits
 from rowmill.engine.stop import Stop
 
@@ -36,8 +36,8 @@ def failure_spike(code: str, message: str) -> Stop:
     is ``network``; what is tolerated is the code of the rows all the same."""
     hint = "Mend the cause and resume, or resume to go on all the same."
     error = JobError("network" if code == "connection" else code, message, hint)
-    return Stop(Verb.PAUSE, PauseReason.FAILURE_SPIKE, error, tolerate=code)
+    return Stop(Action.PAUSE, PauseReason.FAILURE_SPIKE, error, tolerate=code)
 
 
 def _pause(reason: PauseReason, error: JobError) -> Stop:
-    return Stop(Verb.PAUSE, reason, error)
+    return Stop(Action.PAUSE, reason, error)

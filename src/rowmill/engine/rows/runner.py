@@ -7,12 +7,12 @@ While a commit is under way other calls end and are gathered for the next one (g
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from rowmill.core.commit import Batch, Claim, Pulse, Start
+from rowmill.core.commit import Batch, Claim, ControlState, Start
 from rowmill.core.errors import StoreError
 from rowmill.core.job import Job, JobError
 from rowmill.core.outcome import RetryLater
-from rowmill.core.status import PauseReason, Verb
-from rowmill.engine.item import Item, Tried
+from rowmill.core.status import Action, PauseReason
+from rowmill.engine.item import AttemptResult, Item
 from rowmill.engine.rows.attempt import attempt
 from rowmill.engine.rows.feeder import Feeder
 from rowmill.engine.rows.gatekeeper import Gatekeeper
@@ -23,7 +23,7 @@ from rowmill.engine.stop import Stop, Stopper, endings, finish
 from rowmill.ledger.store import Store
 from rowmill.plugins.contracts import Processor
 
-Errand = Callable[[], Awaitable[None]]
+BackgroundTask = Callable[[], Awaitable[None]]
 
 _LOOK = 0.05
 """Seconds between two looks at what others want of the job."""
@@ -51,33 +51,33 @@ class Runner:
         self._settler = Settler(job, runtime.random, feeder.input_hash)
         self._stopper = Stopper()
         self._slots = Slots()
-        self._came_in: list[Tried] = []
+        self._finished: list[AttemptResult] = []
         self._wake = asyncio.Event()
-        self._errands: dict[str, asyncio.Task[None]] = {}
-        self._trouble: BaseException | None = None
+        self._background: dict[str, asyncio.Task[None]] = {}
+        self._background_error: BaseException | None = None
         self._store_failed = False
         self._aborting = False
         self._commits = 0
-        self._begun: dict[asyncio.Task[Tried], tuple[int, Item, float]] = {}
+        self._begun: dict[asyncio.Task[AttemptResult], tuple[int, Item, float]] = {}
         self._aborted_at: float | None = None
         self.ending: Stop | None = None
 
     def abort(self) -> None:
         """Stops at once: calls in flight are aborted, what has come in is saved, and the job is paused."""
-        self._stopper.demand(Stop(Verb.PAUSE, PauseReason.USER))
+        self._stopper.demand(Stop(Action.PAUSE, PauseReason.USER))
         self._aborting = True
         self._wake.set()
 
     def release(self, *, at_once: bool = False) -> None:
         """Stops as soon as what is in flight is saved, or ``at_once`` aborts that; the job waits for another engine."""
-        self._stopper.demand(Stop(Verb.RELEASE))
+        self._stopper.demand(Stop(Action.RELEASE))
         self._aborting = self._aborting or at_once
         self._wake.set()
 
-    async def run(self) -> Verb:
+    async def run(self) -> Action:
         """Works the job until it stops; returns by which verb it did.
 
-        Raises ``Fenced`` when another process took the job over and ``StoreError`` when not even the stop could be
+        Raises ``ClaimLost`` when another process took the job over and ``StoreError`` when not even the stop could be
         saved.
         """
         try:
@@ -89,38 +89,38 @@ class Runner:
             return await self._pump()
         finally:
             self._slots.abort()
-            tasks = [looking, *self._errands.values()]
+            tasks = [looking, *self._background.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             if calls := self._slots.calls:
                 await asyncio.wait(calls, timeout=_GRACE)
 
-    async def _pump(self) -> Verb:
+    async def _pump(self) -> Action:
         while True:
             self._wake.clear()
-            self._face_trouble()
-            came_in, self._came_in = self._came_in, []
-            batch = self._gather(came_in)
-            items = self._choose(batch, [tried.slot for tried in came_in])
+            self._raise_background_error()
+            finished, self._finished = self._finished, []
+            batch = self._gather(finished)
+            items = self._choose(batch, [tried.slot for tried in finished])
             if batch:
-                await self._commit(batch, came_in, items)
+                await self._commit(batch, finished, items)
             elif verb := await self._ended():
                 return verb
             else:
                 await self._rest()
 
-    def _face_trouble(self) -> None:
+    def _raise_background_error(self) -> None:
         """What went wrong beside the pump ends the job; if it was the store, not before what is in flight is saved."""
-        trouble, self._trouble = self._trouble, None
+        trouble, self._background_error = self._background_error, None
         if isinstance(trouble, StoreError):
             self._fail(trouble)
         elif trouble:
             raise trouble
 
-    def _gather(self, came_in: Sequence[Tried]) -> Batch:
+    def _gather(self, finished: Sequence[AttemptResult]) -> Batch:
         """What the attempts that have come in change in the ledger."""
-        batch = self._settler.settle(came_in, self._settings.max_attempts, self._runtime.now())
+        batch = self._settler.settle(finished, self._settings.max_attempts, self._runtime.now())
         for stop in (self._settler.stop, self._gatekeeper.stop):
             if stop:
                 self._stopper.demand(stop)
@@ -142,21 +142,21 @@ class Runner:
         batch.freed = self._slots.keep(emptied)
         batch.chunks = self._feeder.touched()
         if not self._stopper.stop:
-            if self._feeder.hungry:
+            if self._feeder.needs_refill:
                 self._send("read ahead", self._feeder.read_ahead)
-            if self._gatekeeper.hungry:
+            if self._gatekeeper.needs_refill:
                 self._send("limits", self._gatekeeper.refresh)
         return items
 
-    async def _commit(self, batch: Batch, came_in: Sequence[Tried], items: Sequence[Item]) -> None:
+    async def _commit(self, batch: Batch, finished: Sequence[AttemptResult], items: Sequence[Item]) -> None:
         """Saves ``batch``; only then do its calls start."""
         try:
-            pulse = await self._runtime.save(self._ledger.commit, self._claim, batch)
+            poll_control = await self._runtime.save(self._ledger.commit, self._claim, batch)
         except StoreError as error:
-            await self._save_once_more(error, came_in)
+            await self._save_once_more(error, finished)
             return
         items_of = {}
-        for tried in came_in:
+        for tried in finished:
             items_of[tried.item.task.number] = tried.item
             self._feeder.settled(tried.item.task.number)
             self._gatekeeper.saved(tried.item)
@@ -165,9 +165,9 @@ class Runner:
         for start, item in zip(batch.starts, items, strict=True):
             self._begin(start.slot, item)
         self._commits += 1
-        self._follow(pulse)
+        self._follow(poll_control)
 
-    async def _save_once_more(self, error: StoreError, came_in: Sequence[Tried]) -> None:
+    async def _save_once_more(self, error: StoreError, finished: Sequence[AttemptResult]) -> None:
         """The store fails: waits for the calls in flight, so that one last commit can save all that was paid for."""
         if self._store_failed:
             raise error
@@ -175,10 +175,10 @@ class Runner:
         self._settler.ignore_spikes()
         self._fail(error)
         await asyncio.gather(*self._slots.calls, return_exceptions=True)
-        self._came_in = [*came_in, *self._came_in]
+        self._finished = [*finished, *self._finished]
 
     def _fail(self, error: StoreError) -> None:
-        self._stopper.demand(Stop(Verb.FAIL, error=JobError(error.code, error.message, error.hint)))
+        self._stopper.demand(Stop(Action.FAIL, error=JobError(error.code, error.message, error.hint)))
 
     def _begin(self, slot: int, item: Item) -> None:
         processor = self._processors[item.task.step]
@@ -187,17 +187,17 @@ class Runner:
         self._begun[call] = (slot, item, self._runtime.now())
         call.add_done_callback(lambda ended: self._end(slot, item, ended))
 
-    def _end(self, slot: int, item: Item, call: asyncio.Task[Tried]) -> None:
+    def _end(self, slot: int, item: Item, call: asyncio.Task[AttemptResult]) -> None:
         if not self._slots.holds(slot, call):
             return  # it was given up
         # A call that is aborted before its first step ends as cancelled; any other turns that into an outcome.
-        tried = Tried(slot, item, None, self._runtime.now(), 0.0) if call.cancelled() else call.result()
+        tried = AttemptResult(slot, item, None, self._runtime.now(), 0.0) if call.cancelled() else call.result()
         self._close(call, tried)
 
-    def _close(self, call: asyncio.Task[Tried], tried: Tried) -> None:
+    def _close(self, call: asyncio.Task[AttemptResult], tried: AttemptResult) -> None:
         slot, item, _ = self._begun.pop(call)
         self._gatekeeper.end(item, tried.outcome)
-        self._came_in.append(tried)
+        self._finished.append(tried)
         self._slots.end(slot)
         self._wake.set()
 
@@ -210,24 +210,24 @@ class Runner:
             if now > told_at + _GRACE:
                 said = f"The call did not end {_GRACE:g} seconds after its timeout."
                 outcome = None if aborted else RetryLater("timeout", said)
-                self._close(call, Tried(slot, item, outcome, began, now - began))
+                self._close(call, AttemptResult(slot, item, outcome, began, now - began))
 
     def _abort_calls(self) -> None:
         if self._aborted_at is None:
             self._aborted_at = self._runtime.now()
         self._slots.abort()
 
-    async def _ended(self) -> Verb | None:
+    async def _ended(self) -> Action | None:
         """Ends the execution where nothing is in flight and nothing more will start."""
         stop = self._stopper.stop
-        if stop and (stop.verb is Verb.CANCEL or self._aborting):
+        if stop and (stop.verb is Action.CANCEL or self._aborting):
             self._abort_calls()
-        if self._slots.in_flight or self._came_in:
+        if self._slots.in_flight or self._finished:
             return None
         if stop is None and not self._feeder.exhausted:
             return None
         # Without a reason, only rows that were touched before had to be done (`retry --failed-only`): the rest waits.
-        for ending in endings(stop or Stop(Verb.PAUSE, PauseReason.USER)):
+        for ending in endings(stop or Stop(Action.PAUSE, PauseReason.USER)):
             if await finish(self._ledger, self._claim, ending, self._runtime):
                 self.ending = ending
                 return ending.verb
@@ -262,33 +262,33 @@ class Runner:
                     await self._runtime.save(self._ledger.mark, self._claim, now)
                 await self._look()
             except Exception as error:  # noqa: BLE001 - the pump faces it
-                self._trouble = error
+                self._background_error = error
                 self._wake.set()
 
     async def _look(self) -> None:
         commits, settings = self._commits, self._settings
-        pulse = await self._runtime.load(self._ledger.pulse, self._claim)
+        poll_control = await self._runtime.load(self._ledger.poll_control, self._claim)
         if commits == self._commits:  # else a commit may have brought a newer one
-            self._follow(pulse)
-            if pulse.wish or pulse.settings != settings:
+            self._follow(poll_control)
+            if poll_control.wish or poll_control.settings != settings:
                 self._wake.set()
 
-    def _follow(self, pulse: Pulse) -> None:
-        self._settings = pulse.settings
-        self._gatekeeper.steer(pulse.settings)
-        self._gatekeeper.limit(pulse.limits)
-        self._stopper.wish(pulse.wish)
+    def _follow(self, poll_control: ControlState) -> None:
+        self._settings = poll_control.settings
+        self._gatekeeper.update_settings(poll_control.settings)
+        self._gatekeeper.limit(poll_control.limits)
+        self._stopper.wish(poll_control.wish)
 
-    def _send(self, name: str, errand: Errand) -> None:
+    def _send(self, name: str, errand: BackgroundTask) -> None:
         """Runs ``errand`` beside the pump, one of each name at a time."""
-        if name not in self._errands:
-            self._errands[name] = asyncio.create_task(self._run_errand(name, errand))
+        if name not in self._background:
+            self._background[name] = asyncio.create_task(self._run_errand(name, errand))
 
-    async def _run_errand(self, name: str, errand: Errand) -> None:
+    async def _run_errand(self, name: str, errand: BackgroundTask) -> None:
         try:
             await errand()
         except Exception as error:  # noqa: BLE001 - the pump raises it
-            self._trouble = error
+            self._background_error = error
         finally:
-            del self._errands[name]
+            del self._background[name]
             self._wake.set()

@@ -10,8 +10,8 @@ from rowmill.core.outcome import Done, StopJob
 from rowmill.core.retry import Fail, PutOff, Succeed, rule
 from rowmill.core.retry import Stop as StopRuling
 from rowmill.core.spike import SpikeWatch
-from rowmill.core.status import RowStatus, Verb
-from rowmill.engine.item import Item, Tried
+from rowmill.core.status import Action, RowStatus
+from rowmill.engine.item import AttemptResult, Item
 from rowmill.engine.rows.pauses import failure_spike
 from rowmill.engine.stop import Stop
 
@@ -30,12 +30,12 @@ class Settler:
         self._random = random
         self.stop: Stop | None = None
 
-    def settle(self, came_in: Sequence[Tried], max_attempts: int, now: float) -> Batch:
+    def settle(self, finished: Sequence[AttemptResult], max_attempts: int, now: float) -> Batch:
         """What one commit writes for the attempts that have come in."""
         batch = Batch()
-        for tried in came_in:
+        for tried in finished:
             if tried.outcome is None:
-                batch.postponed.append(unburnt(tried.item, now))
+                batch.postponed.append(requeue_without_attempt(tried.item, now))
                 batch.uncertain += 1
                 continue
             match self._ruled(tried, max_attempts, now):
@@ -59,7 +59,7 @@ class Settler:
         if spike and self.stop is None:
             self.stop = failure_spike(code or "", settled.attempt.message or "")
 
-    def _ruled(self, tried: Tried, max_attempts: int, now: float) -> Settled | Postponed:
+    def _ruled(self, tried: AttemptResult, max_attempts: int, now: float) -> Settled | Postponed:
         task = tried.item.task
         assert tried.outcome is not None
         match rule(tried.outcome, task.attempts + 1, max_attempts, self._random):
@@ -76,15 +76,15 @@ class Settler:
                 again = Task(task.number, task.step, task.attempts + counts, task.crashes, task.carried, deferred=True)
                 return Postponed(Due(now + delay, again), made)
             case StopRuling(code=code, message=message, hint=hint):
-                self.stop = Stop(Verb.FAIL, error=JobError(code, message, hint))
-                return unburnt(tried.item, now)
+                self.stop = Stop(Action.FAIL, error=JobError(code, message, hint))
+                return requeue_without_attempt(tried.item, now)
 
     def _about(self, task: Task, code: str) -> dict[str, object]:
         """What the log says of a row: never a value of it, which messages may quote."""
         step = self._job.steps[task.step].name
         return {"job": self._job.id, "row": task.number, "step": step, "attempt": task.attempts + 1, "code": code}
 
-    def _succeeded(self, tried: Tried, now: float) -> Settled | Postponed:
+    def _succeeded(self, tried: AttemptResult, now: float) -> Settled | Postponed:
         task = tried.item.task
         assert isinstance(tried.outcome, Done)
         output = {**task.carried, **tried.outcome.values} if task.carried else tried.outcome.values
@@ -95,7 +95,7 @@ class Settler:
         seen = 0 if record is None else self._input_hash(tried.item)
         return Settled(task.number, RowStatus.SUCCEEDED, made, output, record, seen)
 
-    def _attempt(self, tried: Tried, outcome: str, code: str | None, message: str | None) -> Attempt:
+    def _attempt(self, tried: AttemptResult, outcome: str, code: str | None, message: str | None) -> Attempt:
         assert tried.outcome is not None
         assert not isinstance(tried.outcome, StopJob)
         usage = tried.outcome.usage
@@ -116,7 +116,7 @@ class Settler:
         )
 
 
-def unburnt(item: Item, now: float) -> Postponed:
+def requeue_without_attempt(item: Item, now: float) -> Postponed:
     """The row goes back as if it had not been tried."""
     task = item.task
     again = Task(task.number, task.step, task.attempts, task.crashes, task.carried, deferred=True)

@@ -13,10 +13,10 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from rowmill.core.commit import Claim, Pulse
+from rowmill.core.commit import Claim, ControlState
 from rowmill.core.errors import UsageError
 from rowmill.core.job import Job, Output
-from rowmill.core.transfer import Outtake, Position
+from rowmill.core.transfer import ExportBatch, Position
 from rowmill.engine.transfer.pages import Page, origin_pages, record_pages
 from rowmill.ledger.store import Store
 from rowmill.plugins.contracts import Layout, Writer, WriterFactory
@@ -71,7 +71,7 @@ class Exporter:
         layout = Layout(names, self._extract.safe_cells, self._scratch, resumed)
         self._writer = self._factory(self._file, layout)
 
-    def step(self) -> Pulse | None:
+    def step(self) -> ControlState | None:
         """Writes and commits the next rows; after the last one puts the file in place."""
         if self._writer is None:
             self._put_in_place()
@@ -90,11 +90,11 @@ class Exporter:
         if not written:
             if self._done == self._job.counts.total:
                 self._finish_file()
-            return self._store.ledger.pulse(self._claim)
+            return self._store.ledger.poll_control(self._claim)
         _sync(self._file)
         lo, self._done = self._done + 1, self._done + written
         position = Position(after=self._after, offset=self._file.tell())
-        return self._store.transfers.take_out(self._claim, Outtake(lo, self._done, position))
+        return self._store.transfers.commit_export_batch(self._claim, ExportBatch(lo, self._done, position))
 
     def close(self) -> None:
         if self._file:

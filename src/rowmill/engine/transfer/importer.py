@@ -9,11 +9,11 @@ from typing import Any, BinaryIO, cast
 
 import orjson
 
-from rowmill.core.commit import Claim, Pulse
+from rowmill.core.commit import Claim, ControlState
 from rowmill.core.errors import InputError
 from rowmill.core.job import Job
 from rowmill.core.template import written
-from rowmill.core.transfer import Intake, Refused, Source
+from rowmill.core.transfer import ImportBatch, RejectedLine, Source
 from rowmill.engine.inputs import result_columns
 from rowmill.engine.transfer.leftovers import sweep
 from rowmill.ledger.store import Store
@@ -70,7 +70,7 @@ class Importer:
             self._rows = islice(self._reader.rows(), next_line - 1, None)
             self._read_to = next_line - 1
 
-    def step(self) -> Pulse | None:
+    def step(self) -> ControlState | None:
         """Brings in the next batch: rows that are to be tried again first."""
         intake = self._again() if self._backlog_left else None
         if intake is None:
@@ -79,7 +79,7 @@ class Importer:
                     self.discard()
                 return None
             intake = self._next()
-        return self._store.transfers.bring_in(self._claim, intake, self._store.clock())
+        return self._store.transfers.commit_import_batch(self._claim, intake, self._store.clock())
 
     def close(self) -> None:
         if self._file:
@@ -90,7 +90,7 @@ class Importer:
         self.close()
         sweep(self._store, self._job)
 
-    def _next(self) -> Intake:
+    def _next(self) -> ImportBatch:
         assert self._rows is not None
         self._watch(0)
         rows = list(islice(self._rows, BATCH))
@@ -105,7 +105,7 @@ class Importer:
             self._ended = True
         return intake
 
-    def _again(self) -> Intake | None:
+    def _again(self) -> ImportBatch | None:
         """Rows that were refused before and are to be tried again: those that the same columns were read of."""
         dues = self._store.ledger.backlog(self._claim, self._backlog_after, _BACKLOG)
         header: list[str] | None = None
@@ -138,17 +138,17 @@ class Fitter:
         self.columns = list(columns)
         self._header: list[str] | None = None
 
-    def fit(self, header: Sequence[str], numbers: Sequence[int], rows: Sequence[Row]) -> Intake:
+    def fit(self, header: Sequence[str], numbers: Sequence[int], rows: Sequence[Row]) -> ImportBatch:
         """``rows`` with their ``numbers``; their values stand in the order of ``header``."""
         if self._header != header:
             self._learn(header)
-        intake = Intake(columns=list(self.columns), covered=self._covered)
+        intake = ImportBatch(columns=list(self.columns), covered=self._covered)
         if not self._coercer.active and self._places is None and self._fit_plain(intake, numbers, rows):
             return intake
         fitting = []
         for number, row in zip(numbers, rows, strict=True):
             fitted = self._fitted(number, row)
-            if isinstance(fitted, Refused):
+            if isinstance(fitted, RejectedLine):
                 intake.refused.append(fitted)
                 continue
             fitting.append(number)
@@ -158,7 +158,7 @@ class Fitter:
         intake.numbers = fitting
         return intake
 
-    def _fit_plain(self, intake: Intake, numbers: Sequence[int], rows: Sequence[Row]) -> bool:
+    def _fit_plain(self, intake: ImportBatch, numbers: Sequence[int], rows: Sequence[Row]) -> bool:
         """All ``rows`` at once, where nothing is asked of them; ``False`` where one of them needs a closer look."""
         if any(type(row) is not list for row in rows):
             return False
@@ -192,22 +192,22 @@ class Fitter:
         key = self._schema.key
         self._key_at = None if key is None else [*self.columns, key].index(key)
 
-    def _fitted(self, number: int, row: Row) -> list[Any] | Refused:
+    def _fitted(self, number: int, row: Row) -> list[Any] | RejectedLine:
         """The row's values by the dataset's columns, without trailing nulls, or why it does not fit."""
         if isinstance(row, Malformed):
             values = self._raw(row.values) | {REST: row.rest or [row.message]}
-            return Refused(number, "malformed", f"Line {row.line} {row.message}.", values)
+            return RejectedLine(number, "malformed", f"Line {row.line} {row.message}.", values)
         if self._rest_at is not None and len(row) > self._rest_at and row[self._rest_at]:
             said = f"What stands in {REST} belongs to no column: put it where it belongs, and empty {REST}."
-            return Refused(number, "malformed", said, self._raw(row))
+            return RejectedLine(number, "malformed", said, self._raw(row))
         fitted = self._coercer.coerce(self._placed(row))
         if isinstance(fitted, Misfit):
-            return Refused(number, fitted.code, fitted.message, self._raw(row))
+            return RejectedLine(number, fitted.code, fitted.message, self._raw(row))
         while fitted and fitted[-1] is None:
             fitted.pop()
         if self._key_at is not None and (len(fitted) <= self._key_at or not written(fitted[self._key_at])):
             said = f"The key column {self._schema.key!r} is empty here."
-            return Refused(number, "missing_key", said, self._raw(row))
+            return RejectedLine(number, "missing_key", said, self._raw(row))
         return fitted
 
     def _placed(self, row: list[Any]) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from rowmill.core.job import Job
 from rowmill.core.status import JobType
-from rowmill.core.transfer import Extract
+from rowmill.core.transfer import ExportSpec
 from rowmill.ledger.browse import Settled
 from rowmill.ledger.store import Store
 
@@ -23,7 +23,7 @@ Page = tuple[int, list[Sequence[Any]]]
 """The last row of the source that was looked at, and the lines of those that are taken."""
 
 
-def record_pages(store: Store, job: Job, extract: Extract, after: int) -> Iterator[Page]:
+def record_pages(store: Store, job: Job, extract: ExportSpec, after: int) -> Iterator[Page]:
     """The records that the export ``job`` chose, after its row ``after``, with the results that it sees."""
     dataset = store.datasets.get(job.dataset)
     total = job.counts.total or 0
@@ -45,7 +45,7 @@ def record_pages(store: Store, job: Job, extract: Extract, after: int) -> Iterat
         )
 
 
-def origin_pages(store: Store, origin: Job, extract: Extract, after: int) -> Iterator[Page]:
+def origin_pages(store: Store, origin: Job, extract: ExportSpec, after: int) -> Iterator[Page]:
     """The rows of the job ``origin``, after its row ``after``, as they stood at the extract's sequence number."""
     assert extract.seq is not None
     imported = origin.type is JobType.IMPORT

@@ -6,10 +6,10 @@ What is moved, and how, is a ``Mover``'s (``importer``, ``exporter``); how a job
 import time
 from typing import Protocol
 
-from rowmill.core.commit import Claim, Pulse
+from rowmill.core.commit import Claim, ControlState
 from rowmill.core.errors import StoreError, UsageError
 from rowmill.core.job import JobError
-from rowmill.core.status import PauseReason, Verb
+from rowmill.core.status import Action, PauseReason
 from rowmill.engine.runtime import Runtime
 from rowmill.engine.stop import Stop, Stopper, endings, finish
 from rowmill.ledger.store import Store
@@ -38,7 +38,7 @@ class Mover(Protocol):
         """Gets ready to go on where the last execution stopped. Raises ``UsageError``."""
         ...
 
-    def step(self) -> Pulse | None:
+    def step(self) -> ControlState | None:
         """Moves and commits the next batch; ``None`` once everything is done. Raises ``UsageError``."""
         ...
 
@@ -64,7 +64,7 @@ class Watch:
         """Raises ``Stopped`` where something is wished of the job."""
         if (now := time.monotonic()) >= self._look_at:
             self._look_at = now + _LOOK
-            self._stopper.wish(self._ledger.pulse(self._claim).wish)
+            self._stopper.wish(self._ledger.poll_control(self._claim).wish)
         if self._stopper.stop:
             raise Stopped
 
@@ -83,14 +83,14 @@ class TransferRunner:
 
     def abort(self) -> None:
         """Stops after the batch under way; the job is paused."""
-        self._stopper.demand(Stop(Verb.PAUSE, PauseReason.USER))
+        self._stopper.demand(Stop(Action.PAUSE, PauseReason.USER))
 
     def release(self, *, at_once: bool = False) -> None:
         """Stops after the batch under way, ``at_once`` or not: that is soon. The job waits for another engine."""
-        self._stopper.demand(Stop(Verb.RELEASE))
+        self._stopper.demand(Stop(Action.RELEASE))
 
-    async def run(self) -> Verb:
-        """Works the job until it stops; returns by which verb it did. Raises ``Fenced``, and ``StoreError`` when not
+    async def run(self) -> Action:
+        """Works the job until it stops; returns by which verb it did. Raises ``ClaimLost``, and ``StoreError`` when not
         even the stop could be saved."""
         try:
             while True:
@@ -98,11 +98,11 @@ class TransferRunner:
                 for ending in endings(stop) if self._mover.done else [stop]:
                     if await finish(self._ledger, self._claim, ending, self._runtime):
                         self.ending = ending
-                        if ending.verb is Verb.CANCEL:
+                        if ending.verb is Action.CANCEL:
                             await self._runtime.save(self._mover.discard)
                         return ending.verb
                 # What was wished has been taken back.
-                self._stopper.wish((await self._runtime.save(self._ledger.pulse, self._claim)).wish)
+                self._stopper.wish((await self._runtime.save(self._ledger.poll_control, self._claim)).wish)
         finally:
             await self._runtime.save(self._mover.close)
 
@@ -112,11 +112,11 @@ class TransferRunner:
         try:
             await save(self._mover.open)
             while not self._stopper.stop:
-                pulse = await save(self._mover.step)
-                if pulse is None:
+                poll_control = await save(self._mover.step)
+                if poll_control is None:
                     # It completes, unless only rows that had failed were to be done (`retry --failed-only`).
-                    return Stop(Verb.PAUSE, PauseReason.USER)
-                self._stopper.wish(pulse.wish)
+                    return Stop(Action.PAUSE, PauseReason.USER)
+                self._stopper.wish(poll_control.wish)
                 await self._mark()
         except Stopped:
             pass
@@ -131,7 +131,7 @@ class TransferRunner:
         return self._stopper.stop
 
     def _fail(self, code: str, message: str, hint: str) -> None:
-        self._stopper.demand(Stop(Verb.FAIL, error=JobError(code, message, hint)))
+        self._stopper.demand(Stop(Action.FAIL, error=JobError(code, message, hint)))
 
     async def _mark(self) -> None:
         if (now := self._runtime.now()) >= self._mark_at:

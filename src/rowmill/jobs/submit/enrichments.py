@@ -133,7 +133,7 @@ def same_run(store: Store, identity: str) -> Job | None:
     """The job of an earlier run of the same; one that was to be cancelled when its process died is none."""
     known = store.browse.same_job(identity)
     if known and known.interrupted:
-        store.control.bury(known.pk, store.clock())
+        store.control.recover(known.pk, store.clock())
         known = store.browse.same_job(identity)
     return known
 
@@ -321,7 +321,7 @@ def _steered(store: Store, job: Job, request: RunRequest) -> Job:
             "Start afresh with --new, --budget and --price IN,OUT.",
         )
     if changes := _steering(request):
-        store.control.steer(job.pk, **changes)
+        store.control.update_settings(job.pk, **changes)
     return store.browse.job(job.pk)
 
 

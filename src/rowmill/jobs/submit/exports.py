@@ -10,7 +10,7 @@ from rowmill.core.errors import UsageError
 from rowmill.core.job import Job, JobDraft, Output, Settings
 from rowmill.core.status import JobStatus, JobType
 from rowmill.core.suggest import did_you_mean, listing
-from rowmill.core.transfer import Extract
+from rowmill.core.transfer import ExportSpec
 from rowmill.db.values import new_id
 from rowmill.engine.inputs import result_columns
 from rowmill.engine.transfer.importer import OWN_COLUMNS, REST
@@ -74,11 +74,11 @@ def _download(store: Store, file: str, request: ExportRequest) -> Output:
     return check_output(str(store.uploads / file), request.format or "csv", "csv", overwrite=True)
 
 
-def job_extract(store: Store, job: Job, only: str | None, *, safe_cells: bool) -> Extract:
+def job_extract(store: Store, job: Job, only: str | None, *, safe_cells: bool) -> ExportSpec:
     """All columns of the rows of ``job`` that are ``only`` so, as they stand now. Raises ``UsageError`` where a job of
     its type has no such rows."""
     columns = [(name, name) for name in _columns(store, job, only)]
-    return Extract(columns, job.pk, job.id, job.seq, only, safe_cells)
+    return ExportSpec(columns, job.pk, job.id, job.seq, only, safe_cells)
 
 
 def _of_job(store: Store, job: Job, request: ExportRequest, output: Output, identity: str) -> JobDraft:
@@ -92,7 +92,7 @@ def _of_job(store: Store, job: Job, request: ExportRequest, output: Output, iden
         "failed": counts.failed,
         "unprocessed": counts.unprocessed,
     }[request.only]
-    extract = Extract(_chosen(request, known), job.pk, job.id, job.seq, request.only, _safe(request, output))
+    extract = ExportSpec(_chosen(request, known), job.pk, job.id, job.seq, request.only, _safe(request, output))
     return _draft(job.name, store.datasets.get(job.dataset), identity, output, extract, rows=rows)
 
 
@@ -121,13 +121,13 @@ def _of_dataset(store: Store, dataset: Dataset, request: ExportRequest, output: 
         raise UsageError("--only chooses rows of a job.", "Choose a dataset's records by --rows or --where.")
     selection = choose(store, dataset, Choice(request.rows, request.where), [])
     known = [*dataset.columns, *result_columns(store, dataset)]
-    extract = Extract(_chosen(request, known), safe_cells=_safe(request, output))
+    extract = ExportSpec(_chosen(request, known), safe_cells=_safe(request, output))
     if not selection:
         return _draft(dataset.name, dataset, identity, output, extract, rows=0)
     return _draft(dataset.name, dataset, identity, output, extract, selection=selection)
 
 
-def _draft(name: str, dataset: Dataset, identity: str, output: Output, extract: Extract, **more: object) -> JobDraft:
+def _draft(name: str, dataset: Dataset, identity: str, output: Output, extract: ExportSpec, **more: object) -> JobDraft:
     return JobDraft(
         type=JobType.EXPORT,
         name=name,

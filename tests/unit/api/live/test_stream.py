@@ -9,7 +9,7 @@ from rowmill.api.live import stream as stream_module
 from rowmill.api.live.hub import Hub
 from rowmill.core.access import Access
 from rowmill.core.job import Job
-from rowmill.core.status import JobType, Verb
+from rowmill.core.status import Action, JobType
 from rowmill.ledger.store import Store
 from rowmill.tokens import service as tokens
 from tests.support.listening import Heard, listening
@@ -34,7 +34,7 @@ def _types(heard: list[Heard]) -> list[str]:
 def _finish(store: Store, job: Job) -> None:
     claim = begin(store, job)
     settle(store, claim, dict.fromkeys(start(store, claim), "good"))
-    assert store.ledger.finish(claim, Verb.COMPLETE, store.clock())
+    assert store.ledger.finish(claim, Action.COMPLETE, store.clock())
 
 
 def _old(store: Store, job: Job) -> str:
@@ -82,7 +82,7 @@ def test_a_stream_ends_however_the_job_ends(api: Api, store: Store, verb: str) -
         if verb == "cancel":
             store.control.cancel(job.pk, store.clock())
         else:
-            assert store.ledger.finish(begin(store, job), Verb.FAIL, store.clock())
+            assert store.ledger.finish(begin(store, job), Action.FAIL, store.clock())
         told = _types(ear.rest())
     assert told[-2:] == ["job.cancelled" if verb == "cancel" else "job.failed", "end"]
 
@@ -117,7 +117,7 @@ def test_a_job_whose_engine_dies_is_told_to_be_interrupted(api: Api, store: Stor
         for ear in (one, all_):
             assert (first := ear.hear())
             assert not first.job["interrupted"]
-        store.database.vanish(claim.engine)
+        store.database.deregister(claim.engine)
         for ear in (one, all_):
             assert (told := ear.hear())
             assert (told.type, told.job["interrupted"]) == ("job.progress", True)

@@ -1,9 +1,9 @@
-"""Jobs: started, listed, changed, steered, retried, deleted."""
+"""Jobs: started, listed, changed, updated, retried, deleted."""
 
 import pytest
 
 from rowmill.core.job import JobError
-from rowmill.core.status import JobStatus, Verb
+from rowmill.core.status import Action, JobStatus
 from rowmill.http.context import Context
 from rowmill.ledger.store import Store
 from rowmill.testing import ModelServer, Reply
@@ -141,7 +141,7 @@ def _come_to(store: Store, status: JobStatus) -> str:
         case JobStatus.FAILED:
             claim = begin(store, job)
             error = JobError("auth", "The key was refused.", "Give another.")
-            assert store.ledger.finish(claim, Verb.FAIL, store.clock(), error=error)
+            assert store.ledger.finish(claim, Action.FAIL, store.clock(), error=error)
     return job.id
 
 
@@ -170,7 +170,7 @@ def test_an_interrupted_job_says_so(api: Api, store: Store) -> None:
     job = make(store)
     engine = store.join()
     begin(store, job, engine)
-    store.database.vanish(engine)
+    store.database.deregister(engine)
     shown = api.get(f"/v1/jobs/{job.id}").json
     assert (shown["status"], shown["interrupted"]) == ("running", True)
     assert api.post(f"/v1/jobs/{job.id}/pause").json["status"] == "paused"

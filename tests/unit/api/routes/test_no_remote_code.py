@@ -10,7 +10,7 @@ import pytest
 
 from rowmill.http.context import Context
 from rowmill.http.policy import Policy
-from rowmill.http.problems import Refused
+from rowmill.http.problems import ApiError
 from rowmill.ledger.store import Store
 from tests.support.made import completed
 from tests.support.serving import Answer, Api
@@ -213,7 +213,7 @@ def test_a_private_address_that_is_allowed_must_be_asked_for() -> None:
     policy = Policy(private=True)
     policy.check_address("http://127.0.0.1/", asked=True)
     policy.check_address("https://example.com/", asked=False)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiError) as refused:
         policy.check_address("http://[::1]/", asked=False)
     assert refused.value.code == "usage"
     assert "allow_private" in refused.value.hint
@@ -226,5 +226,5 @@ def test_whoever_runs_the_server_for_themselves_may_do_all() -> None:
     policy.check_address("http://127.0.0.1/", asked=True)
     assert policy.check_path("/etc/passwd") == Path("/etc/passwd")
     assert policy.guard is None
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         policy.check_path("\0")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rowmill.api import transfers
-from rowmill.core.status import Verb
+from rowmill.core.status import Action
 from rowmill.files.service import path_of
 from rowmill.http.context import Context
 from rowmill.ledger.store import Store
@@ -158,7 +158,7 @@ def test_results_of_an_export_that_has_stopped_say_what_to_do(api: Api, store: S
     assert (held.code, "is paused" in held.json["detail"], "Resume it" in held.json["hint"]) == ("conflict", True, True)
     pk = store.browse.job_by_id(job["id"]).pk  # type: ignore[union-attr]
     store.control.resume(pk, store.clock())
-    assert store.ledger.finish(store.ledger.claim(pk, store.join(), store.clock()), Verb.FAIL, store.clock())
+    assert store.ledger.finish(store.ledger.claim(pk, store.join(), store.clock()), Action.FAIL, store.clock())
     failed = api.get(f"/v1/jobs/{job['id']}/results")
     assert (failed.code, "has failed" in failed.json["detail"], "resume" in failed.json["hint"]) == (
         "conflict",

@@ -11,7 +11,7 @@ import boto3  # type: ignore[import-untyped]
 import pytest
 from moto.server import ThreadedMotoServer
 
-from rowmill.builtin.storage.objects import ObjectPlace
+from rowmill.builtin.storage.objects import ObjectStorage
 from rowmill.core.errors import InputError, UsageError
 
 BIG = 20_000_000
@@ -48,11 +48,11 @@ def test_what_is_put_is_fetched_again(size: int, tmp_path: Path) -> None:
     url = f"s3://tables/round/{size}.csv"
     sent: list[int] = []
     come: list[int] = []
-    assert not ObjectPlace().exists(url)
-    ObjectPlace().put(path, url, sent.append)
-    assert ObjectPlace().exists(url)
+    assert not ObjectStorage().exists(url)
+    ObjectStorage().put(path, url, sent.append)
+    assert ObjectStorage().exists(url)
     file = BytesIO()
-    ObjectPlace().fetch(url, file, come.append)
+    ObjectStorage().fetch(url, file, come.append)
     assert file.getvalue() == content
     assert sent == sorted(sent)
     assert sent[-1] == size
@@ -65,7 +65,7 @@ def test_what_is_put_is_fetched_again(size: int, tmp_path: Path) -> None:
 def test_a_key_is_taken_to_the_letter(key: str, tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_bytes(b"a\n1\n")
-    ObjectPlace().put(path, f"s3://tables/keys/{key}", ignore)
+    ObjectStorage().put(path, f"s3://tables/keys/{key}", ignore)
     listed = boto3.client("s3").list_objects_v2(Bucket="tables", Prefix="keys/")["Contents"]
     assert f"keys/{key}" in [entry["Key"] for entry in listed]
     assert fetched(f"s3://tables/keys/{key}") == b"a\n1\n"
@@ -80,28 +80,28 @@ def test_an_upload_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ObjectPlace().put(path, "s3://tables/stopped.csv", stop)
-    assert not ObjectPlace().exists("s3://tables/stopped.csv")
+        ObjectStorage().put(path, "s3://tables/stopped.csv", stop)
+    assert not ObjectStorage().exists("s3://tables/stopped.csv")
     assert not boto3.client("s3").list_multipart_uploads(Bucket="tables").get("Uploads")
 
 
 def test_a_download_can_be_stopped(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_bytes(bytes(BIG))
-    ObjectPlace().put(path, "s3://tables/long.csv", ignore)
+    ObjectStorage().put(path, "s3://tables/long.csv", ignore)
 
     def stop(received: int) -> None:
         raise KeyboardInterrupt(received)
 
     with pytest.raises(KeyboardInterrupt):
-        ObjectPlace().fetch("s3://tables/long.csv", BytesIO(), stop)
+        ObjectStorage().fetch("s3://tables/long.csv", BytesIO(), stop)
 
 
 def test_a_missing_object() -> None:
     error = refused(lambda: fetched("s3://tables/none.csv"))
     assert isinstance(error, InputError)
     assert error.message == "There is no s3://tables/none.csv."
-    assert not ObjectPlace().exists("s3://tables/none.csv")
+    assert not ObjectStorage().exists("s3://tables/none.csv")
 
 
 @pytest.mark.parametrize("size", [10, BIG])
@@ -110,7 +110,7 @@ def test_a_missing_bucket(size: int, tmp_path: Path) -> None:
     path.write_bytes(bytes(size))
     expected = "There is no bucket 'no-such-bucket' for s3://no-such-bucket/a.csv."
     assert refused(lambda: fetched("s3://no-such-bucket/a.csv")).message == expected
-    assert refused(lambda: ObjectPlace().put(path, "s3://no-such-bucket/a.csv", ignore)).message == expected
+    assert refused(lambda: ObjectStorage().put(path, "s3://no-such-bucket/a.csv", ignore)).message == expected
 
 
 def test_an_endpoint_where_nothing_listens(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_an_endpoint_where_nothing_listens(monkeypatch: pytest.MonkeyPatch) -> N
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
     started = time.monotonic()
-    for call in (fetched, ObjectPlace().exists):
+    for call in (fetched, ObjectStorage().exists):
         error = refused(lambda call=call: call("s3://tables/a.csv"))  # type: ignore[misc]
         assert error.message == f"s3://tables/a.csv cannot be reached: {address} does not answer."
     assert time.monotonic() - started < 30
@@ -234,7 +234,7 @@ def ignore(count: int) -> None:
 
 def fetched(url: str) -> bytes:
     file = BytesIO()
-    ObjectPlace().fetch(url, file, ignore)
+    ObjectStorage().fetch(url, file, ignore)
     return file.getvalue()
 
 

@@ -11,7 +11,7 @@ from urllib.request import Request
 
 import pytest
 
-from rowmill.builtin.storage.web import WebPlace, _Redirects
+from rowmill.builtin.storage.web import WebStorage, _Redirects
 from rowmill.core.errors import InputError, UsageError
 
 TABLE = b"name,price\nKettle,30\n" * 50_000
@@ -75,7 +75,7 @@ def ignore(count: int) -> None:
 
 def fetched(url: str, tell: Callable[[int], None] = ignore) -> bytes:
     file = BytesIO()
-    WebPlace().fetch(url, file, tell)
+    WebStorage().fetch(url, file, tell)
     return file.getvalue()
 
 
@@ -120,7 +120,7 @@ def test_a_disk_that_is_full_is_not_the_server_s_fault(site: Site) -> None:
 
     site.pages["/t.csv"] = (200, {}, TABLE)
     with pytest.raises(OSError, match="No space"):
-        WebPlace().fetch(f"{site.url}/t.csv", Full(), ignore)
+        WebStorage().fetch(f"{site.url}/t.csv", Full(), ignore)
 
 
 def test_a_body_shorter_than_was_promised(site: Site) -> None:
@@ -242,8 +242,8 @@ def test_what_is_no_address(url: str) -> None:
 def test_nothing_can_be_written(tmp_path: Path) -> None:
     url = f"https://someone:{SECRET}@example.org/t.csv?key={SECRET}"
     calls: list[Callable[[], object]] = [
-        lambda: WebPlace().exists(url),
-        lambda: WebPlace().put(tmp_path / "t.csv", url, ignore),
+        lambda: WebStorage().exists(url),
+        lambda: WebStorage().put(tmp_path / "t.csv", url, ignore),
     ]
     for call in calls:
         with pytest.raises(UsageError) as caught:

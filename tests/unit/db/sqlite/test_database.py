@@ -334,6 +334,6 @@ def test_an_engine_that_appears_while_others_are_counted_is_alive(
 
     with closing(open_store(tmp_path)) as other:
         monkeypatch.setattr(fcntl, "flock", count_first)
-        store.database.appear("eng_new")
+        store.database.register("eng_new")
         assert counted
         assert other.database.alive("eng_new")

@@ -5,13 +5,13 @@ import pytest
 
 from rowmill.core.commit import Task
 from rowmill.core.outcome import Done, Failed, Outcome, RetryLater, Usage
-from rowmill.engine.item import Item, Tried
+from rowmill.engine.item import AttemptResult, Item
 from rowmill.engine.rows.attempt import attempt
 from rowmill.testing.simulation import EPOCH, SimulatedRuntime, simulate
 from tests.support.engine import Play, Player, after, done
 
 
-def tried(play: Play, timeout: float = 5.0) -> Tried:
+def tried(play: Play, timeout: float = 5.0) -> AttemptResult:
     item = Item(Task(1), {"n": 1})
     return simulate(lambda runtime: attempt(3, item, Player(play), timeout, runtime))
 
@@ -58,7 +58,7 @@ def test_whatever_a_plugin_raises_concerns_its_row(error: BaseException, message
 
 
 def test_an_aborted_call_has_no_outcome() -> None:
-    async def main(runtime: SimulatedRuntime) -> Tried:
+    async def main(runtime: SimulatedRuntime) -> AttemptResult:
         item = Item(Task(1), {"n": 1})
         call = asyncio.create_task(attempt(0, item, Player(lambda n: after(9.0, done(n))), 60.0, runtime))
         await asyncio.sleep(1.0)

@@ -34,7 +34,7 @@ def put_off(store: Store, job: Job, dues: list[Due]) -> None:
     starts = [Start(slot, Task(slot + 1)) for slot in range(started)]
     store.ledger.commit(claim, Batch(starts=starts, chunks=[Chunk(started + 1, chunk.hi)]))
     store.ledger.commit(claim, Batch(postponed=[Postponed(due, None) for due in dues], freed=list(range(started))))
-    store.database.vanish(engine)
+    store.database.deregister(engine)
 
 
 async def drain(feeder: Feeder, now: float = EPOCH, in_flight: int = 0) -> list[Item]:
@@ -43,7 +43,7 @@ async def drain(feeder: Feeder, now: float = EPOCH, in_flight: int = 0) -> list[
         while item := feeder.peek(now, in_flight):
             feeder.take(item)
             items.append(item)
-        if not feeder.hungry:
+        if not feeder.needs_refill:
             return items
         await feeder.read_ahead()
 
@@ -73,11 +73,11 @@ def test_crosses_pages(store: Store) -> None:
 def test_reads_ahead_while_rows_are_left(store: Store) -> None:
     async def test(feeder: Feeder) -> None:
         await feeder.read_ahead()
-        assert not feeder.hungry
+        assert not feeder.needs_refill
         item = feeder.peek(EPOCH, 0)
         assert item is not None
         feeder.take(item)
-        assert feeder.hungry
+        assert feeder.needs_refill
         assert not feeder.exhausted
 
     feeding(store, job_of(store, 1500), test)

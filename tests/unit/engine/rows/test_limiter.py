@@ -30,7 +30,7 @@ def test_the_unlimited_lets_everything_through_at_once() -> None:
     unlimited = Unlimited()
     assert unlimited.ready(0.0)
     assert unlimited.wake_at(0.0) is None
-    assert not unlimited.hungry
+    assert not unlimited.needs_refill
 
 
 @pytest.mark.parametrize(("rpm", "seconds"), [(60, 0.1), (60, 30.0), (600, 0.5), (600, 7.0)])
@@ -176,13 +176,13 @@ def test_only_a_success_ends_the_fifteen_minutes(store: Store, outcome: Outcome 
 def test_a_new_pace_drops_what_was_reserved_at_the_old_one(store: Store) -> None:
     async def main(runtime: SimulatedRuntime) -> None:
         paced = KeyLimiter("key", store, runtime)
-        paced.steer(60, None)
+        paced.update_settings(60, None)
         assert not paced.ready(runtime.now())
         await paced.refresh(0, 1)
         assert paced.ready(runtime.now())
-        paced.steer(30, None)
+        paced.update_settings(30, None)
         assert not paced.ready(runtime.now())
-        paced.steer(None, None)
+        paced.update_settings(None, None)
         assert paced.ready(runtime.now())
 
     simulate(main)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from rowmill.core.commit import Batch, Claim, Pulse
+from rowmill.core.commit import Batch, Claim, ControlState
 from rowmill.core.job import Settings
 from rowmill.core.outcome import Outcome, RetryLater
-from rowmill.core.status import JobStatus, RowStatus, Verb
+from rowmill.core.status import Action, JobStatus, RowStatus
 from rowmill.engine.engine import Engine
 from rowmill.engine.rows.runner import Runner
 from rowmill.ledger.store import Store
@@ -20,7 +20,7 @@ def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     batches: list[Batch] = []
     commit = store.ledger.commit
 
-    def note(claim: Claim, batch: Batch) -> Pulse:
+    def note(claim: Claim, batch: Batch) -> ControlState:
         batches.append(batch)
         return commit(claim, batch)
 
@@ -31,7 +31,7 @@ def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
 def test_works_every_row_once_and_completes(store: Store) -> None:
     player = Player(lambda n: after(1.0, done(n)))
     job = job_of(store, 23)
-    assert work(store, job, player) is Verb.COMPLETE
+    assert work(store, job, player) is Action.COMPLETE
     ended = now(store, job)
     assert ended.status is JobStatus.COMPLETED
     assert ended.counts.succeeded == 23
@@ -67,15 +67,15 @@ def test_concurrency_is_steered_up_and_down_mid_run(store: Store) -> None:
     job = job_of(store, 60, Settings(concurrency=2))
     flights: list[int] = []
 
-    async def steer(_: Engine) -> None:
+    async def update_settings(_: Engine) -> None:
         for concurrency in (10, 1):
             await asyncio.sleep(2.7)
             flights.append(len(player.in_flight))
-            store.control.steer(job.pk, concurrency=concurrency)
+            store.control.update_settings(job.pk, concurrency=concurrency)
         await asyncio.sleep(2.7)
         flights.append(len(player.in_flight))
 
-    work(store, job, player, beside=steer)
+    work(store, job, player, beside=update_settings)
     assert flights == [2, 10, 1]
 
 
@@ -88,7 +88,7 @@ def test_a_processors_own_bound_holds(store: Store) -> None:
 def test_steps_follow_each_other_and_see_what_came_before(store: Store) -> None:
     job = job_of(store, 7, steps=2)
     first, second = Player(lambda n: after(1.0, done(n))), Player(lambda n: after(1.0, done(-n)))
-    assert work(store, job, first, second) is Verb.COMPLETE
+    assert work(store, job, first, second) is Action.COMPLETE
     assert sorted(first.numbers) == sorted(second.numbers) == list(range(1, 8))
     assert [row.output for row in store.browse.rows(job.pk, 1, 2)] == [{"out": -1}, {"out": -2}]
 
@@ -99,7 +99,7 @@ def test_a_row_that_fails_is_tried_again_until_its_attempts_are_used(store: Stor
 
     player = Player(play)
     job = job_of(store, 3)
-    assert work(store, job, player) is Verb.COMPLETE
+    assert work(store, job, player) is Action.COMPLETE
     assert player.numbers.count(2) == 3
     row = store.browse.attempts(job.pk, store.browse.rows(job.pk, 2, 2)[0])
     assert (row.status, row.code) == (RowStatus.FAILED, "flaky")
@@ -134,11 +134,11 @@ def test_the_pump_does_not_spin_while_it_waits(
     turns = 0
     gather = Runner._gather
 
-    def counted(self: Runner, came_in: Any) -> Batch:
+    def counted(self: Runner, finished: Any) -> Batch:
         nonlocal turns
         turns += 1
         assert turns < 10_000, "it spins"
-        return gather(self, came_in)
+        return gather(self, finished)
 
     monkeypatch.setattr(Runner, "_gather", counted)
     players = [Player(lambda n: after(40.0, done(n)), key=key, weight=1) for key in keys]

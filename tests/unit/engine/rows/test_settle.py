@@ -9,8 +9,8 @@ from rowmill.core.commit import Task
 from rowmill.core.job import Job, JobError
 from rowmill.core.money import Price
 from rowmill.core.outcome import Done, Failed, Outcome, RetryLater, StopJob, Usage
-from rowmill.core.status import PauseReason, RowStatus, Verb
-from rowmill.engine.item import Item, Tried
+from rowmill.core.status import Action, PauseReason, RowStatus
+from rowmill.engine.item import AttemptResult, Item
 from rowmill.engine.rows.settle import Settler
 from rowmill.engine.stop import Stop
 from rowmill.ledger.store import Store
@@ -22,8 +22,8 @@ def job(store: Store) -> Job:
     return job_of(store, 3, steps=2, price=Price(1_000_000, 2_000_000))
 
 
-def tried(outcome: Outcome | None, number: int = 1, **task: Any) -> Tried:
-    return Tried(0, Item(Task(number, **task), {"n": number}), outcome, 50.0, 2.0)
+def tried(outcome: Outcome | None, number: int = 1, **task: Any) -> AttemptResult:
+    return AttemptResult(0, Item(Task(number, **task), {"n": number}), outcome, 50.0, 2.0)
 
 
 def settler(job: Job) -> Settler:
@@ -49,7 +49,7 @@ def test_the_last_steps_success_settles_the_row_with_all_outputs(job: Job) -> No
 
 def test_a_result_of_a_lasting_dataset_remembers_what_it_was_found_from(job: Job) -> None:
     item = Item(Task(3, step=1), {"n": 3}, record=8)
-    (settled,) = settler(job).settle([Tried(0, item, Done({"b": 2}), 50.0, 2.0)], 3, 60.0).settled
+    (settled,) = settler(job).settle([AttemptResult(0, item, Done({"b": 2}), 50.0, 2.0)], 3, 60.0).settled
     assert (settled.number, settled.record, settled.input_hash) == (3, 8, 103)
 
 
@@ -78,7 +78,7 @@ def test_what_stops_the_job_leaves_the_row_unburnt(job: Job) -> None:
     settling = settler(job)
     (back,) = settling.settle([tried(StopJob("key_refused", "No.", "Set it."), attempts=1)], 3, 60.0).postponed
     assert (back.attempt, back.due.task.attempts) == (None, 1)
-    assert settling.stop == Stop(Verb.FAIL, error=JobError("key_refused", "No.", "Set it."))
+    assert settling.stop == Stop(Action.FAIL, error=JobError("key_refused", "No.", "Set it."))
 
 
 def test_an_aborted_call_is_uncertain_and_its_row_unburnt(job: Job) -> None:
@@ -95,7 +95,7 @@ def test_a_spike_reopens_its_streak_and_pauses(job: Job) -> None:
     stop = settling.stop
     assert stop is not None
     assert stop.error is not None
-    assert (stop.verb, stop.reason, stop.tolerate) == (Verb.PAUSE, PauseReason.FAILURE_SPIKE, "bad")
+    assert (stop.verb, stop.reason, stop.tolerate) == (Action.PAUSE, PauseReason.FAILURE_SPIKE, "bad")
     assert (stop.error.code, stop.error.message) == ("bad", "Bad.")
 
 

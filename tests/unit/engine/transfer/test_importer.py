@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowmill.core.errors import UsageError
-from rowmill.core.transfer import Intake, Refused
+from rowmill.core.transfer import ImportBatch, RejectedLine
 from rowmill.engine.transfer.importer import REST, Fitter
 from rowmill.plugins.contracts import Malformed
 from rowmill.tables.schema import Field, Schema
@@ -14,11 +14,11 @@ HEADER = ["id", "Name", "Age"]
 TYPED = Schema((Field("Age", "integer"), Field("Name", "text", required=True)), "id")
 
 
-def fit(fitter: Fitter, rows: list[Any], header: list[str] = HEADER, first: int = 1) -> Intake:
+def fit(fitter: Fitter, rows: list[Any], header: list[str] = HEADER, first: int = 1) -> ImportBatch:
     return fitter.fit(header, range(first, first + len(rows)), rows)
 
 
-def refusals(intake: Intake) -> list[tuple[int, str]]:
+def refusals(intake: ImportBatch) -> list[tuple[int, str]]:
     return [(refused.number, refused.code) for refused in intake.refused]
 
 
@@ -78,7 +78,7 @@ def test_a_row_that_cannot_be_read_whole_is_refused_with_what_could_be_read(sche
     broken = Malformed(3, "has 4 cells, but the header has 3", "Quote it.", ["b", "Ben", "40"], ["what"])
     intake = fit(Fitter(schema, []), [["a", "Ann", "30"], broken, ["c", "Cat", "5"]])
     values = {"id": "b", "Name": "Ben", "Age": "40", REST: ["what"]}
-    assert intake.refused == [Refused(2, "malformed", "Line 3 has 4 cells, but the header has 3.", values)]
+    assert intake.refused == [RejectedLine(2, "malformed", "Line 3 has 4 cells, but the header has 3.", values)]
     assert list(intake.numbers) == [1, 3]
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from rowmill.core.commit import Batch, Chunk, Claim, Settled, Start, Task
 from rowmill.core.job import Attempt, Job, JobDraft, Output, Settings, Step
-from rowmill.core.status import JobType, RowStatus, Verb
-from rowmill.core.transfer import Extract, Intake, Refused, Source
+from rowmill.core.status import Action, JobType, RowStatus
+from rowmill.core.transfer import ExportSpec, ImportBatch, RejectedLine, Source
 from rowmill.engine.transfer import pages
 from rowmill.engine.transfer.pages import Page, origin_pages, record_pages
 from rowmill.ledger.store import Store
@@ -18,8 +18,8 @@ from tests.support.engine import job_of, now
 COLUMNS = ["n", "mood", "_status", "_error"]
 
 
-def extract(job: Job, columns: list[str], only: str | None = None) -> Extract:
-    return Extract([(name, name) for name in columns], job.pk, job.id, job.seq, only)
+def extract(job: Job, columns: list[str], only: str | None = None) -> ExportSpec:
+    return ExportSpec([(name, name) for name in columns], job.pk, job.id, job.seq, only)
 
 
 def lines(found: Iterator[Page]) -> list[list[Any]]:
@@ -125,10 +125,10 @@ def people(store: Store) -> int:
     """A lasting dataset: Ann, Ben without an age, and a line that was refused."""
     claim = _importing(store)
     data = [_json(["a", "Ann", 30]), _json(["b", "Ben"])]
-    refused = [Refused(2, "missing", "There is none.", {"id": "x", "Other": 1})]
-    intake = Intake([1, 3], [], data, refused, ["id", "Name", "Age"], read_to=3, total=3)
-    store.transfers.bring_in(claim, intake, EPOCH)
-    store.ledger.finish(claim, Verb.COMPLETE, EPOCH)
+    refused = [RejectedLine(2, "missing", "There is none.", {"id": "x", "Other": 1})]
+    intake = ImportBatch([1, 3], [], data, refused, ["id", "Name", "Age"], read_to=3, total=3)
+    store.transfers.commit_import_batch(claim, intake, EPOCH)
+    store.ledger.finish(claim, Action.COMPLETE, EPOCH)
     return store.browse.job(claim.job).dataset
 
 
@@ -143,10 +143,10 @@ def _json(values: list[Any]) -> str:
     return orjson.dumps(values).decode()
 
 
-def _export(store: Store, dataset: int, columns: list[str], *ranges: tuple[int, int]) -> tuple[Job, Extract]:
+def _export(store: Store, dataset: int, columns: list[str], *ranges: tuple[int, int]) -> tuple[Job, ExportSpec]:
     """An export of records as they stand now."""
     seen = store.datasets.get(dataset)
-    chosen = Extract([(name, name.upper()) for name in columns])
+    chosen = ExportSpec([(name, name.upper()) for name in columns])
     draft = JobDraft(
         JobType.EXPORT, "people", dataset, ranges or [(1, seen.rows)], [], Settings(), "",
         output=Output("/out.csv", "csv"), extract=chosen, revision=seen.revision, stamp=seen.stamp,
@@ -185,9 +185,9 @@ def test_records_are_those_of_the_moment_at_which_the_export_was_made(store: Sto
     early, chosen = _export(store, people, ["id", "mood"])
     find("bad")
     claim = _importing(store)
-    added = Intake([1], [], [_json(["c", "Cat"])], [], ["id", "Name", "Age"], read_to=1, total=1)
-    store.transfers.bring_in(claim, added, EPOCH)
-    store.ledger.finish(claim, Verb.COMPLETE, EPOCH)
+    added = ImportBatch([1], [], [_json(["c", "Cat"])], [], ["id", "Name", "Age"], read_to=1, total=1)
+    store.transfers.commit_import_batch(claim, added, EPOCH)
+    store.ledger.finish(claim, Action.COMPLETE, EPOCH)
     late, _ = _export(store, people, ["id", "mood"])
     some, _ = _export(store, people, ["id", "mood"], (3, 3), (1, 1))
     assert lines(record_pages(store, early, chosen, 0)) == [["a", None], ["b", "good"]]

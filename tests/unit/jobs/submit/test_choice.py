@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rowmill.core.commit import Batch, Chunk, Settled, Start, Task
 from rowmill.core.errors import UsageError
 from rowmill.core.job import Attempt, JobDraft, Settings, Step
-from rowmill.core.status import JobType, RowStatus, Verb
+from rowmill.core.status import Action, JobType, RowStatus
 from rowmill.engine.inputs import Inputs
 from rowmill.jobs.submit import choice as module
 from rowmill.jobs.submit.choice import Choice, Ranges, choose
@@ -50,7 +50,7 @@ def find(store: Store, engine: str, step: Step, *records: int, output: str = "go
         for item in inputs.items(job, 1, chunk.hi)
     ]
     store.ledger.commit(claim, Batch(settled=done, freed=[start.slot for start in starts]))
-    assert store.ledger.finish(claim, Verb.COMPLETE, store.clock())
+    assert store.ledger.finish(claim, Action.COMPLETE, store.clock())
 
 
 def chosen(store: Store, *steps: Step, **asked: Any) -> list[int]:

@@ -9,7 +9,7 @@ import pytest
 from rowmill.core.errors import NotFound, RowmillError, UsageError
 from rowmill.core.job import Settings
 from rowmill.core.money import Price
-from rowmill.core.status import JobStatus, Verb
+from rowmill.core.status import Action, JobStatus
 from rowmill.jobs.submit.enrichments import Submission, submit
 from rowmill.jobs.submit.request import RunRequest
 from rowmill.jobs.submit.steps import split_model, step_of
@@ -200,7 +200,7 @@ def test_a_new_job_takes_the_rows_that_another_left(run: Submit, store: Store, e
     settle(store, claim, {1: "good", 2: None})
     with pytest.raises(UsageError, match="is running"):
         run(input=None, from_job=origin.id, only="failed")
-    store.ledger.finish(claim, Verb.FAIL, store.clock())
+    store.ledger.finish(claim, Action.FAIL, store.clock())
     failed = run(RunRequest(), input=None, from_job="last", only="failed").job
     assert [record for _, record, _ in store.browse.records(failed.pk, 1, 9)] == [2]
     assert (failed.steps, failed.settings, failed.output) == (origin.steps, origin.settings, None)

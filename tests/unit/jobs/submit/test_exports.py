@@ -12,8 +12,8 @@ from python_calamine import CalamineWorkbook
 
 from rowmill.core.errors import UsageError
 from rowmill.core.job import Job
-from rowmill.core.status import JobStatus, JobType, Verb
-from rowmill.core.transfer import Extract
+from rowmill.core.status import Action, JobStatus, JobType
+from rowmill.core.transfer import ExportSpec
 from rowmill.engine.engine import Engine
 from rowmill.engine.runtime import RealRuntime
 from rowmill.engine.transfer.exporter import Exporter, part_of
@@ -132,7 +132,7 @@ def test_cells_are_made_safe_when_asked_and_in_excel(
     store: Store, dataset: str, output: str, asked: bool | None, safe: bool
 ) -> None:
     extract = ask(store, dataset, output, safe_cells=asked).job.extract
-    assert isinstance(extract, Extract)
+    assert isinstance(extract, ExportSpec)
     assert extract.safe_cells is safe
 
 
@@ -248,7 +248,7 @@ def test_a_pause_before_the_file_is_in_place_is_a_pause_and_resuming_puts_it_the
     with monkeypatch.context() as patched:
         patched.setattr(Exporter, "_finish_file", paused_meanwhile)
         verb = asyncio.run(Engine(store, engine, RealRuntime()).run(job))
-    assert (verb, store.browse.job(job.pk).status) == (Verb.PAUSE, JobStatus.PAUSED)
+    assert (verb, store.browse.job(job.pk).status) == (Action.PAUSE, JobStatus.PAUSED)
     assert not (here / "out.xlsx").exists()
     work(store, engine, control.resume(store, job))
     sheet = CalamineWorkbook.from_path(str(here / "out.xlsx")).get_sheet_by_index(0)
@@ -258,7 +258,7 @@ def test_a_pause_before_the_file_is_in_place_is_a_pause_and_resuming_puts_it_the
 
 def fail(store: Store, engine: str, job: Job) -> Job:
     """``job`` once it has failed."""
-    assert asyncio.run(Engine(store, engine, RealRuntime()).run(job)) is Verb.FAIL
+    assert asyncio.run(Engine(store, engine, RealRuntime()).run(job)) is Action.FAIL
     return store.browse.job(job.pk)
 
 
