@@ -7,7 +7,7 @@ import pytest
 
 import rowmill
 
-HEAVY = ("aiohttp", "urllib3", "fastapi", "pydantic", "sqlalchemy", "rich", "polars", "pyarrow", "rowmill.client")
+HEAVY = ("aiohttp", "urllib3", "fastapi", "pydantic", "rich", "polars", "pyarrow", "rowmill.client")
 
 
 def test_importing_it_loads_nothing_heavy() -> None:
@@ -16,7 +16,7 @@ def test_importing_it_loads_nothing_heavy() -> None:
 
 
 def test_the_client_loads_neither_a_server_nor_what_only_results_need() -> None:
-    unwanted = ("aiohttp", "fastapi", "pydantic", "sqlalchemy", "rich", "polars", "pyarrow")
+    unwanted = ("aiohttp", "fastapi", "pydantic", "rich", "polars", "pyarrow")
     source = f"import sys, rowmill; rowmill.Client(); print([name for name in {unwanted!r} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout == "[]\n"
 

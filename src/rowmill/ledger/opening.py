@@ -3,13 +3,11 @@
 import os
 from pathlib import Path
 
-from rowmill.core.errors import StoreError, UsageError
+from rowmill.core.errors import UsageError
+from rowmill.db.migrations.runner import SQLITE, migrate
 from rowmill.db.secret_box import SecretBox
 from rowmill.db.sqlite.database import SQLiteDatabase
 from rowmill.ledger.store import Store
-
-HEAD = "0003"
-"""The newest migration; a store that stands there is opened without loading Alembic."""
 
 
 def default_home() -> Path:
@@ -18,9 +16,10 @@ def default_home() -> Path:
 
 
 def open_store(home: Path | None = None) -> Store:
-    """Opens the SQLite store below ``home``, making or migrating it where needed.
+    """Opens the SQLite store in ``home``, and creates or upgrades it first if needed.
 
-    Raises ``UsageError`` where the place cannot hold one and ``StoreError`` where it is damaged or too new.
+    Raises ``UsageError`` if there can be no store in that directory, and ``StoreError`` if the store is damaged, was
+    made by a newer version, or cannot be upgraded now.
     """
     if os.environ.get("ROWMILL_STORE") and home is None:
         raise UsageError("ROWMILL_STORE is set, but this version knows SQLite stores only.", "Unset it.")
@@ -32,19 +31,8 @@ def open_store(home: Path | None = None) -> Store:
             f"{place} cannot hold a store: {error.strerror}.", "Set ROWMILL_HOME to another place."
         ) from error
     try:
-        _bring_up_to_date(database, place)
+        migrate(database, SQLITE)
     except BaseException:
         database.close()
         raise
     return Store(database, files=place / "files", uploads=place / "uploads", secrets=SecretBox(place))
-
-
-def _bring_up_to_date(database: SQLiteDatabase, place: Path) -> None:
-    version = database.version()
-    if version == HEAD:
-        return
-    if version is not None and version > HEAD:
-        raise StoreError(f"The store in {place} was written by a newer Rowmill.", "Install that version.")
-    from rowmill.store.migrations.migrate import migrate  # noqa: PLC0415 - Alembic takes 0.3 s to load
-
-    migrate(database, HEAD)

@@ -17,7 +17,7 @@ _FIRST = ("timestamp", "level", "event", "job", "row")
 _NOISE = ("color_message",)
 """What uvicorn adds to its records for itself."""
 
-_CHATTY = ("alembic", "uvicorn.error")
+_CHATTY = ("uvicorn.error",)
 """What tells of its own steps more than anybody wants to know."""
 
 

@@ -65,11 +65,23 @@ class SQLiteTransaction:
     def executemany(self, sql: str, params: Iterable[Sequence[Any]]) -> None:
         self._connection.executemany(sql, params)
 
+    def migrate(self, script: str, version: int) -> None:
+        """Runs the statements of ``script``, each of which ends at the end of a line, and records ``version``."""
+        statement = ""
+        for line in script.splitlines(keepends=True):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                self._connection.execute(statement)
+                statement = ""
+        self._connection.execute(statement)  # the last one, if it has no semicolon
+        self._connection.execute(f"PRAGMA user_version = {version:d}")
+
 
 class SQLiteDatabase:
     """The file ``rowmill.db`` below ``home``; lock files lie beside it. Safe to use from several threads."""
 
     def __init__(self, home: Path) -> None:
+        self.location = str(home)
         self._path = home / "rowmill.db"
         self._engines = home / "engines"
         home.mkdir(mode=0o700, parents=True, exist_ok=True)  # rows, answers and the secret key are nobody else's
@@ -95,6 +107,8 @@ class SQLiteDatabase:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+
+    exclusive = transaction  # as every write transaction of SQLite is
 
     def read(self, sql: str, params: Sequence[Any] = ()) -> list[DbRow]:
         with self._read_mutex, _mapped():
@@ -162,12 +176,15 @@ class SQLiteDatabase:
                 break
         self._checkpoint()
 
-    def version(self) -> str | None:
-        """The migration at which this store stands; ``None`` for an empty one."""
-        if not self.read("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"):
-            return None
-        lines = self.read("SELECT version_num FROM alembic_version")
-        return str(lines[0][0]) if lines else None
+    def version(self) -> int:
+        """The number of the last migration that this store has run, 0 if it is empty. Raises ``StoreError``."""
+        version = int(self.read("PRAGMA user_version")[0][0])
+        if not version and self.read("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"):
+            raise StoreError(
+                f"The store in {self.location} was made by an unreleased development version of Rowmill.",
+                "Move it away, or set ROWMILL_HOME to another directory.",
+            )
+        return version
 
     def check(self) -> str | None:
         """What SQLite finds wrong with the file; ``None`` where it is sound."""
@@ -177,16 +194,6 @@ class SQLiteDatabase:
     def in_use(self) -> bool:
         """Whether an engine of any process lives."""
         return any(self.alive(path.stem) for path in self._engines.glob("*.lock"))
-
-    @contextmanager
-    def alone(self) -> Iterator[sqlite3.Connection]:
-        """The raw connection while nobody else writes, for migrations, which begin and commit by themselves."""
-        with self._lock, _mapped():
-            try:
-                yield self._writer
-            finally:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
 
     def close(self) -> None:
         for engine in list(self._presences):
@@ -289,7 +296,7 @@ def _mapped() -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         if "full" in str(error) or "disk I/O" in str(error):
-            hint = "Free space on the disk of ROWMILL_HOME, then resume the job."
+            hint = "Free space on the disk of ROWMILL_HOME, then resume the job or run the command again."
         else:
             hint = "Run `rowmill doctor`."
         raise StoreError(f"The store could not be read or written: {error}.", hint) from error

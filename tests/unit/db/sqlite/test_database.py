@@ -85,17 +85,17 @@ def test_a_transaction_is_all_or_nothing(store: Store) -> None:
 
 def test_a_full_disk_is_a_store_error_and_leaves_the_store_whole(store: Store) -> None:
     _write(store, "before")
-    with store.database.alone() as connection:  # type: ignore[attr-defined]
-        pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with store.database.transaction() as tx:
+        [(pages,)] = tx.execute("PRAGMA page_count")
+        tx.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(StoreError, match="is full") as caught:
         _write_much(store)
     assert caught.value.hint.startswith("Free space on the disk of ROWMILL_HOME")
     assert _names(store) == ["before"]
     assert store.database.check() is None
 
-    with store.database.alone() as connection:  # type: ignore[attr-defined]
-        connection.execute("PRAGMA max_page_count = 1000000")
+    with store.database.transaction() as tx:
+        tx.execute("PRAGMA max_page_count = 1000000")
     _write(store, "after", size=10_000)
     assert len(_names(store)) == 2
     assert store.database.check() is None
@@ -256,8 +256,8 @@ def test_a_reader_in_the_way_of_a_checkpoint_is_not_waited_for(tmp_path: Path, m
 
 
 def test_commits_survive_a_power_cut(store: Store) -> None:
-    with store.database.alone() as connection:  # type: ignore[attr-defined]
-        pragmas = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
+    with store.database.transaction() as tx:
+        pragmas = {name: tx.execute(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous")}
     assert pragmas == {"journal_mode": "wal", "synchronous": 2}
 
 
