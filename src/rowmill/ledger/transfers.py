@@ -201,7 +201,8 @@ def _extended(tx: Transaction, job: int, span: Span) -> bool:
 
 def _advance(tx: Transaction, job: int, done_to: int, total: int | None) -> None:
     """Takes the rows up to ``done_to`` from those never looked at; with ``total`` known there are none beyond it."""
+    tx.execute("DELETE FROM chunks WHERE job = ? AND hi <= ?", (job, done_to))
     tx.execute("UPDATE chunks SET lo = ? WHERE job = ? AND lo <= ?", (done_to + 1, job, done_to))
     if total is not None:
+        tx.execute("DELETE FROM chunks WHERE job = ? AND lo > ?", (job, total))
         tx.execute("UPDATE chunks SET hi = ? WHERE job = ? AND hi > ?", (total, job, total))
-    tx.execute("DELETE FROM chunks WHERE job = ? AND lo > hi", (job,))
