@@ -5,7 +5,6 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-
 from rowmill.model.access import Access
 from rowmill.model.errors import StoreError
 from rowmill.model.status import TRANSITIONS, JobStatus, JobType, PauseReason, RowStatus, Verb
