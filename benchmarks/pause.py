@@ -40,13 +40,13 @@ class Moment:
 
     at: float
     status: str
-    wish: str | None
+    requested_action: str | None
     processed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """``obeyed``: seconds from the wish being committed to the job being paused. ``command``: those of the whole
+    """``obeyed``: seconds from the request being committed to the job being paused. ``command``: those of the whole
     ``rowmill pause``. ``rate``: rows/s just before."""
 
     obeyed: float
@@ -61,7 +61,7 @@ class Observer:
         self._connection = sqlite3.connect(f"{(home / 'rowmill.db').as_uri()}?mode=ro", uri=True, isolation_level=None)
 
     def look(self) -> Moment:
-        lines = self._connection.execute("SELECT status, wish, succeeded + failed FROM jobs").fetchall()
+        lines = self._connection.execute("SELECT status, requested_action, succeeded + failed FROM jobs").fetchall()
         return Moment(time.perf_counter(), *(lines[0] if lines else ("", None, 0)))
 
     def wait(self, condition: Callable[[Moment], bool]) -> Moment:
@@ -103,11 +103,11 @@ class Obedience:
             began = wait(lambda job: job.processed >= fast.processed + 2 * _FULL_SPEED_AFTER)
             with self._running([ROWMILL, "pause", "last"]):
                 # An engine that obeys between two looks leaves only the pause to be seen.
-                wished = wait(lambda job: job.wish == "pause" or job.status == "paused")
+                requested = wait(lambda job: job.requested_action == "pause" or job.status == "paused")
                 paused = wait(lambda job: job.status == "paused")
             command = time.perf_counter() - began.at
         rate = (began.processed - fast.processed) / (began.at - fast.at)
-        return Pause(paused.at - wished.at, command, rate)
+        return Pause(paused.at - requested.at, command, rate)
 
     @contextmanager
     def _running(self, command: list[str]) -> Iterator[None]:

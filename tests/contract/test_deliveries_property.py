@@ -14,10 +14,10 @@ from rowmill.webhooks.store import Webhooks
 from .bench import NOW
 
 ids = map("whk_{}".format, count())
-wishes = st.lists(st.sampled_from(EVENT_TYPES), max_size=2, unique=True)
+requests = st.lists(st.sampled_from(EVENT_TYPES), max_size=2, unique=True)
 happen = st.tuples(st.just("happen"), st.lists(st.sampled_from(EVENT_TYPES), min_size=1, max_size=6))
 many = st.tuples(st.just("happen"), st.just(["job.created"] * (_EVENTS_AT_ONCE + 1)))
-create = st.tuples(st.just("create"), wishes)
+create = st.tuples(st.just("create"), requests)
 switch = st.tuples(st.just("switch"), st.integers(0, 9))
 simple = happen | create | switch
 nested = st.tuples(st.just("enqueue"), st.lists(simple, max_size=3))

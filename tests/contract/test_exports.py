@@ -58,10 +58,10 @@ def test_an_export_that_begins_anew_has_done_nothing(bench: Bench, claim: Claim)
     bench.complete(claim)
 
 
-def test_a_wish_reaches_an_export_with_each_commit(bench: Bench, claim: Claim) -> None:
-    assert bench.commit_export_batch(claim, 1, 1).wish is None
+def test_a_request_reaches_an_export_with_each_commit(bench: Bench, claim: Claim) -> None:
+    assert bench.commit_export_batch(claim, 1, 1).requested_action is None
     bench.control.pause(claim.job, NOW)
-    assert bench.commit_export_batch(claim, 2, 2).wish is Action.PAUSE
+    assert bench.commit_export_batch(claim, 2, 2).requested_action is Action.PAUSE
 
 
 def test_rows_of_an_export_are_not_retried_alone(bench: Bench, claim: Claim) -> None:
@@ -69,7 +69,7 @@ def test_rows_of_an_export_are_not_retried_alone(bench: Bench, claim: Claim) -> 
     with pytest.raises(UsageError, match="cannot be tried alone"):
         bench.control.retry(claim.job, NOW)
     bench.control.resume(claim.job, NOW)
-    assert bench.commit_export_batch(bench.claim(claim.job), 1, 1).wish is None
+    assert bench.commit_export_batch(bench.claim(claim.job), 1, 1).requested_action is None
 
 
 def test_the_job_that_an_export_reads_from_stays_until_that_has_ended(bench: Bench) -> None:

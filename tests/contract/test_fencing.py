@@ -98,7 +98,7 @@ def test_the_same_engine_is_fenced_by_its_own_later_claim(bench: Bench) -> None:
     second = bench.ledger.claim(job, engine, NOW)
     with pytest.raises(ClaimLost):
         bench.ledger.poll_control(first)
-    assert bench.ledger.poll_control(second).wish is None
+    assert bench.ledger.poll_control(second).requested_action is None
 
 
 def test_a_living_engine_keeps_its_job(bench: Bench, other: Store) -> None:

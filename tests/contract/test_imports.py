@@ -46,7 +46,7 @@ def _by_cancel_when_interrupted(bench: Bench, claim: Claim) -> None:
     bench.control.cancel(claim.job, NOW)
 
 
-def _by_a_wish_that_burial_obeys(bench: Bench, claim: Claim) -> None:
+def _by_a_request_that_burial_obeys(bench: Bench, claim: Claim) -> None:
     bench.control.cancel(claim.job, NOW)
     bench.crash(claim)
     bench.control.recover(claim.job, NOW)
@@ -63,7 +63,7 @@ ENDS = [
     _by_cancel,
     _by_cancel_when_paused,
     _by_cancel_when_interrupted,
-    _by_a_wish_that_burial_obeys,
+    _by_a_request_that_burial_obeys,
     _by_deletion,
 ]
 

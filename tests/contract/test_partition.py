@@ -114,18 +114,18 @@ class Life(RuleBasedStateMachine):
     def finish(self, finish: tuple[Action, PauseReason | None]) -> None:
         verb, reason = finish
         assert self.job.claim
-        wish = self.bench.browse.job(self.pk).wish
+        requested_action = self.bench.browse.job(self.pk).requested_action
         error = JobError("no_credit", "There is none.") if verb is Action.FAIL else None
         moved = self.bench.ledger.finish(self.job.claim, verb, NOW, reason=reason, error=error)
         if verb is Action.COMPLETE:
             assert moved == (not self.job.numbers(UNTOUCHED, WAITING))
         elif verb in (Action.PAUSE, Action.CANCEL) and reason is None:
-            assert moved == (wish is verb)
-        else:  # a wish that is stronger comes first
+            assert moved == (requested_action is verb)
+        else:  # a requested action that is stronger comes first
             assert (
                 moved
-                or (wish is Action.CANCEL and verb in (Action.PAUSE, Action.FAIL))
-                or (wish and verb is Action.RELEASE)
+                or (requested_action is Action.CANCEL and verb in (Action.PAUSE, Action.FAIL))
+                or (requested_action and verb is Action.RELEASE)
             )
         if moved:
             self.job.end_claim()
@@ -223,7 +223,7 @@ class Life(RuleBasedStateMachine):
     def _claim(self) -> bool:
         try:
             claim = self.bench.claim(self.pk)
-        except IllegalTransition:  # the engine died with a wish on the job
+        except IllegalTransition:  # the engine died with a requested action on the job
             self._follow_burial()
             return False
         self._follow_burial()

@@ -25,8 +25,8 @@ def completed(bench: Bench, engine: str) -> int:
     return job
 
 
-def deliverer(store: Store, job: int) -> str | None:
-    name: str | None = store.database.read("SELECT deliverer FROM jobs WHERE pk = ?", (job,))[0][0]
+def output_owner(store: Store, job: int) -> str | None:
+    name: str | None = store.database.read("SELECT output_owner FROM jobs WHERE pk = ?", (job,))[0][0]
     return name
 
 
@@ -80,12 +80,12 @@ def test_what_a_worker_claims_is_any_workers_until_a_foreground_command_claims_i
 def test_a_worker_owes_the_output_file_until_it_is_written(store: Store, bench: Bench) -> None:
     worker, other = store.join(), store.join()
     job = completed(bench, worker)
-    assert store.queue.owed(worker) == [job]
-    assert store.queue.owed(other) == []
+    assert store.queue.pending_outputs(worker) == [job]
+    assert store.queue.pending_outputs(other) == []
     assert not store.queue.take_delivery(job, other)
     assert store.queue.take_delivery(job, worker)
     store.queue.delivered(job, worker)
-    assert store.queue.owed(worker) == []
+    assert store.queue.pending_outputs(worker) == []
     assert not store.queue.take_delivery(job, worker)
     assert store.browse.job(job).error is None
 
@@ -94,11 +94,11 @@ def test_another_worker_takes_over_what_a_dead_one_owes(store: Store, bench: Ben
     worker, other = store.join(), store.join()
     job = completed(bench, worker)
     store.database.deregister(worker)
-    assert store.queue.owed(other) == [job]
+    assert store.queue.pending_outputs(other) == [job]
     assert store.queue.take_delivery(job, other)
-    assert deliverer(store, job) == other
+    assert output_owner(store, job) == other
     store.queue.delivered(job, worker)  # which comes too late
-    assert store.queue.owed(other) == [job]
+    assert store.queue.pending_outputs(other) == [job]
 
 
 def test_a_file_that_cannot_be_written_is_said_by_the_job_until_it_is(store: Store, bench: Bench) -> None:
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_written_is_said_by_the_job_until_it_is(store: Sto
     store.queue.delivered(job, worker, ERROR)
     now: Job = store.browse.job(job)
     assert (now.status, now.error) == (JobStatus.COMPLETED, ERROR)
-    assert store.queue.owed(worker) == []
+    assert store.queue.pending_outputs(worker) == []
     store.control.delivered(job, "a file")
     assert store.browse.job(job).error is None
 
@@ -116,11 +116,11 @@ def test_nobody_owes_a_file_for_a_job_that_is_not_completed(store: Store, bench:
     worker = store.join()
     job = detached(bench)
     claim = store.ledger.claim(job, worker, NOW, as_worker=True, writes_output=True)
-    assert store.queue.owed(worker) == []
+    assert store.queue.pending_outputs(worker) == []
     store.ledger.finish(claim, Action.RELEASE, NOW)
     assert not store.queue.take_delivery(job, worker)
     bench.claim(job)
-    assert deliverer(store, job) is None
+    assert output_owner(store, job) is None
 
 
 def test_a_job_that_was_deleted_cannot_be_claimed(store: Store, bench: Bench) -> None:

@@ -29,9 +29,9 @@ def find(bench: Bench, claim: object, moods: dict[int, str | None], hash_: int =
     bench.ledger.commit(claim, Batch(settled=settled, freed=list(moods)))  # type: ignore[arg-type]
 
 
-def results(bench: Bench, dataset: int, stamp: int | None = None) -> list[tuple[int, Result]]:
-    now = bench.store.datasets.get(dataset).stamp
-    return bench.store.results.between(dataset, 1, 100, now if stamp is None else stamp)
+def results(bench: Bench, dataset: int, result_version: int | None = None) -> list[tuple[int, Result]]:
+    now = bench.store.datasets.get(dataset).result_version
+    return bench.store.results.between(dataset, 1, 100, now if result_version is None else result_version)
 
 
 def test_a_good_outcome_is_a_result_with_where_it_comes_from(bench: Bench, people: int) -> None:
@@ -89,9 +89,9 @@ def test_a_commit_without_a_good_outcome_leaves_the_stamp(bench: Bench, people: 
     claim = bench.claim(bench.job(2, dataset=people))
     bench.start(claim, 2)
     find(bench, claim, {1: None})
-    assert bench.store.datasets.get(people).stamp == 0
+    assert bench.store.datasets.get(people).result_version == 0
     find(bench, claim, {2: "good"})
-    assert bench.store.datasets.get(people).stamp == 1
+    assert bench.store.datasets.get(people).result_version == 1
 
 
 def test_a_table_that_does_not_last_has_no_results(bench: Bench) -> None:
@@ -120,7 +120,7 @@ def test_the_results_that_a_job_may_use_stay_until_it_has_ended(bench: Bench, pe
     bench.start(claim)
     find(bench, claim, {1: "good"})
     bench.ledger.finish(claim, Action.COMPLETE, NOW)
-    user = bench.submit(people, [(1, 3)], revision=1, stamp=1)
+    user = bench.submit(people, [(1, 3)], revision=1, result_version=1)
     with pytest.raises(UsageError, match=f"{bench.browse.job(user).id} has not ended and may use the columns"):
         bench.control.delete(claim.job, NOW)
     assert bench.count("results") == 1
@@ -167,7 +167,7 @@ def test_a_job_that_is_retried_late_does_not_hide_what_was_found_for_newer_value
     find(bench, claim, {1: "late"})
     bench.complete(claim)
 
-    now = bench.people().stamp
+    now = bench.people().result_version
     assert bench.store.results.values(people, 1, 3, now) == {record: {"mood": "new"} for record in (1, 2, 3)}
     assert [found.output["mood"] for record, found in results(bench, people) if record == 1] == ["late", "new"]
     assert {record: hash_ for record, _, hash_ in bench.store.results.inputs(people, 1, 3, now)} == {1: 8, 2: 8, 3: 8}

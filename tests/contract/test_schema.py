@@ -5,12 +5,13 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from rowmill.model.access import Access
-from rowmill.model.errors import StoreError
-from rowmill.model.status import TRANSITIONS, JobStatus, JobType, PauseReason, RowStatus, Verb
-from rowmill.model.usage import UsageLimits
-from rowmill.model.webhook import EVENT_TYPES, DeliveryStatus
-from rowmill.store.store import Store
+
+from rowmill.core.access import Access
+from rowmill.core.errors import StoreError
+from rowmill.core.status import TRANSITIONS, Action, JobStatus, JobType, PauseReason, RowStatus
+from rowmill.core.usage import UsageLimits
+from rowmill.ledger.store import Store
+from rowmill.webhooks.delivery import EVENT_TYPES, DeliveryStatus
 
 Line = Mapping[str, Any]
 
@@ -25,7 +26,7 @@ LINES: dict[str, Line] = {
     },
     "executions": {
         "job": 1, "number": 1, "engine": "eng_1", "started_at": 1.0, "began_with": 0, "mark_at": 1.0,
-        "mark_processed": 0, "before_at": 1.0, "before_processed": 0, "uncertain": 0,
+        "mark_processed": 0, "rate_sample_at": 1.0, "rate_sample_processed": 0, "uncertain": 0,
     },
     "claims": {"job": 1, "generation": 1, "engine": "eng_1"},
     "chunks": {"job": 1, "hi": 1, "lo": 1},
@@ -52,7 +53,7 @@ LINES: dict[str, Line] = {
 """A line that each table takes."""
 
 PAUSED = {"status": "paused", "pause_reason": "user"}
-PAUSING = {"status": "running", "wish": "pause", "wish_reason": "user"}
+PAUSING = {"status": "running", "requested_action": "pause", "requested_reason": "user"}
 ENDED = {"finished_at": 2.0}
 NOT_DUE = {"due_at": None}
 
@@ -64,8 +65,8 @@ LISTS: dict[tuple[str, str], tuple[Iterable[str], Line, Mapping[str, Line]]] = {
         JobStatus, {}, {"paused": PAUSED, "completed": ENDED, "failed": ENDED, "cancelled": ENDED},
     ),
     ("jobs", "pause_reason"): (PauseReason, PAUSED, {}),
-    ("jobs", "wish"): ({Verb.PAUSE, Verb.CANCEL}, PAUSING, {}),
-    ("jobs", "wish_reason"): (PauseReason, PAUSING, {}),
+    ("jobs", "requested_action"): ({Action.PAUSE, Action.CANCEL}, PAUSING, {}),
+    ("jobs", "requested_reason"): (PauseReason, PAUSING, {}),
     ("executions", "ended_as"): ({*_ENDED_AS, "crashed"}, ENDED, {}),
     ("outcomes", "status"): (set(RowStatus) - {RowStatus.PENDING, RowStatus.RUNNING}, {}, {}),
     ("spans", "status"): ({RowStatus.SUCCEEDED, RowStatus.SKIPPED}, {}, {}),
@@ -86,8 +87,8 @@ REFUSED: list[tuple[str, Line]] = [
     ("jobs", {"pause_reason": "user"}),
     ("jobs", {**PAUSING, "status": "pending"}),
     ("jobs", {**PAUSING, **PAUSED}),
-    ("jobs", {**PAUSING, "wish": None}),
-    ("jobs", {**PAUSING, "wish_reason": None}),
+    ("jobs", {**PAUSING, "requested_action": None}),
+    ("jobs", {**PAUSING, "requested_reason": None}),
     ("jobs", {"status": "failed"}),
     ("jobs", {"status": "running", **ENDED}),
     ("jobs", {"total": 5}),
@@ -170,8 +171,8 @@ def test_a_line_as_it_should_be_is_taken(store: Store, table: str) -> None:
     [
         PAUSED,
         PAUSING,
-        {"status": "running", "wish": "cancel"},
-        {**PAUSING, "wish": "cancel"},  # a pause was asked for after a cancel
+        {"status": "running", "requested_action": "cancel"},
+        {**PAUSING, "requested_action": "cancel"},  # a pause was asked for after a cancel
         {"status": "completed", **ENDED},
         {"total": None},
         {"total": 100},

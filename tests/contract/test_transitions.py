@@ -77,7 +77,7 @@ def test_the_store_moves_a_job_as_the_table_says(bench: Bench, status: JobStatus
         return
     _say(bench, verb, claim)
     if status is JobStatus.RUNNING and verb in (Action.PAUSE, Action.CANCEL):
-        assert bench.status(claim.job) is JobStatus.RUNNING  # a wish, until the engine obeys
+        assert bench.status(claim.job) is JobStatus.RUNNING  # a requested action, until the engine obeys
         assert bench.ledger.finish(claim, verb, NOW)
     _check_status(bench, claim.job, TRANSITIONS[status, verb])
 

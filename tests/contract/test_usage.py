@@ -42,14 +42,14 @@ def test_a_commit_notes_what_its_attempts_have_used(bench: Bench) -> None:
 
 def test_a_claim_knows_what_the_dearest_call_of_each_step_has_cost(bench: Bench) -> None:
     claim = bench.claim(bench.job(3))
-    assert claim.dearest == ()
+    assert claim.max_cost == ()
     bench.start(claim, 3)
     done = Settled(1, RowStatus.SUCCEEDED, attempt(None, 10, 2, 500), {"mood": "good"})
     free = Settled(3, RowStatus.SUCCEEDED, attempt(), {"mood": "good"})
     again = Postponed(Due(NOW, Task(2, attempts=1, deferred=True)), attempt("invalid_output", 3, 1, 700))
     bench.ledger.commit(claim, Batch(settled=[done, free], postponed=[again], freed=[1, 2, 3]))
     bench.ledger.finish(claim, Action.RELEASE, NOW)
-    assert bench.claim(claim.job).dearest == ((0, 700),)
+    assert bench.claim(claim.job).max_cost == ((0, 700),)
 
 
 def test_an_attempt_counts_on_the_day_on_which_it_ended(bench: Bench) -> None:

@@ -79,7 +79,7 @@ def test_cancel_aborts_what_is_in_flight_and_keeps_what_is_done(rowmill: Rowmill
 
 @pytest.mark.parametrize("concurrency", [20, 40])
 def test_cancel_is_obeyed_at_full_speed(rowmill: Rowmill, concurrency: int) -> None:
-    """Nearly always a commit learns of the wish, and the calls that it starts have not begun when they are aborted."""
+    """Nearly always a commit sees the request, and the calls that it starts have not begun when they are aborted."""
     rowmill.table(20_000)
     with ModelServer(latency=0.001, keep_requests=False) as server:
         running = rowmill.start(*run_words(server, "in.csv", "--concurrency", str(concurrency)))

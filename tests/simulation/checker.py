@@ -112,8 +112,8 @@ class Checker:
     def _commit(self, claim: Claim, batch: Batch) -> ControlState:
         stopped = self._wished == claim
         poll_control = self._save(claim, batch)
-        self._must(not (stopped and batch.starts), "rows were started after the commit that saw the wish to stop")
-        self._wished = claim if poll_control.wish else None
+        self._must(not (stopped and batch.starts), "rows were started after the commit that saw the request to stop")
+        self._wished = claim if poll_control.requested_action else None
         self._may_begin.update(start.task.number for start in batch.starts)
         self._started += len(batch.starts)
         self._ended += len(batch.settled) + len(batch.postponed)

@@ -1,4 +1,4 @@
-"""A hundred jobs, each through crashes at any await, wishes, failing stores and every kind of outcome."""
+"""A hundred jobs, each through crashes at any await, requests, failing stores and every kind of outcome."""
 
 import os
 from pathlib import Path

@@ -182,7 +182,7 @@ class World:
         return EPOCH + (self.loop.time() if self.loop else 0.0)
 
     def live(self) -> None:
-        """Runs the job to its end, through crashes and wishes."""
+        """Runs the job to its end, through crashes and requests."""
         while not self._over():
             self._engine_lives()
             self.checker.check()
@@ -205,7 +205,7 @@ class World:
                 self._say("retry")
             case JobStatus.PAUSED | JobStatus.FAILED:
                 if self.cancelled:
-                    raise Broken("The wish to cancel was forgotten.")
+                    raise Broken("The requested action to cancel was forgotten.")
                 if job.pause_reason is PauseReason.USAGE_LIMIT:
                     self._raise_limit()
                 self._say(self.chance.choice(["resume", "resume", "retry"]))
@@ -257,7 +257,7 @@ class World:
         processors = [ScriptedProcessor(self, runtime, step) for step in range(self.steps)]
         beside = [asyncio.create_task(self._watch_for_stalls())]
         if user:
-            beside.append(asyncio.create_task(self._wish()))
+            beside.append(asyncio.create_task(self._requested_action()))
         self.engine = Engine(self.store, engine, runtime)
         working = asyncio.create_task(self.engine.run(self.job, processors))
         done, _ = await asyncio.wait([working, *beside[:1]], return_when=asyncio.FIRST_COMPLETED)
@@ -282,12 +282,12 @@ class World:
         while self.now() < self.checker.alive_at + STALLED:
             await asyncio.sleep(STALLED / 10)
 
-    async def _wish(self) -> None:
+    async def _requested_action(self) -> None:
         while True:
             await asyncio.sleep(self.chance.expovariate(1 / 4))
             often = {"pause": 4.0, "resume": 4.0, "update_settings": 6.0, "retry": 1.0, "limit": 1.0}
-            wishes = {**often, "cancel": 0.3, "abort": 0.5, "release": 0.5}
-            self._say(self.chance.choices(list(wishes), list(wishes.values()))[0])
+            requests = {**often, "cancel": 0.3, "abort": 0.5, "release": 0.5}
+            self._say(self.chance.choices(list(requests), list(requests.values()))[0])
 
     def _say(self, verb: str) -> None:
         """As a user would, from another process; what the job's status does not allow is refused."""

@@ -87,7 +87,7 @@ def work(
     return simulate(main, seed, latency)
 
 
-def wish(store: Store, verb: str, job: Job, at: float) -> Callable[[Engine], Coroutine[Any, Any, None]]:
+def requested_action(store: Store, verb: str, job: Job, at: float) -> Callable[[Engine], Coroutine[Any, Any, None]]:
     """Says ``verb`` of ``job`` after ``at`` seconds, as another process would."""
 
     async def say(_: Engine) -> None:

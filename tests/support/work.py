@@ -63,7 +63,7 @@ def find(store: Store, engine: str, job: Job, rows: int | None = None) -> None:
     assert chunk
     starts = [Start(number, Task(number)) for number in range(chunk.lo, chunk.hi + 1)]
     store.ledger.commit(claim, Batch(starts=starts, chunks=[Chunk(chunk.hi + 1, chunk.hi)]))
-    inputs = Inputs(store, store.datasets.get(job.dataset), job.steps, job.stamp)
+    inputs = Inputs(store, store.datasets.get(job.dataset), job.steps, job.result_version)
     made = Attempt(0, 1, store.clock(), 0.5, "succeeded", None, None, 0, 0, 0)
     done = [
         Settled(item.task.number, RowStatus.SUCCEEDED, made, {"mood": "good"}, item.record, inputs.hash(item.values))

@@ -71,7 +71,9 @@ def _records(store: Store, dataset: Dataset, after: int, limit: int, *, as_json:
     lines = store.datasets.records(dataset.pk, dataset.revision, after, limit)
     numbers = [number for number, _ in lines]
     added = result_columns(store, dataset)
-    results = store.results.values(dataset.pk, numbers[0], numbers[-1], dataset.stamp) if lines and added else {}
+    results = (
+        store.results.values(dataset.pk, numbers[0], numbers[-1], dataset.result_version) if lines and added else {}
+    )
     columns = [*dataset.columns, *added]
     found = [
         (number, results.get(number, {}) | dict(zip(dataset.columns, orjson.loads(data), strict=False)))

@@ -18,8 +18,8 @@ class Claim:
     execution: int
     models: tuple[str, ...] = ()
     """What each step's usage is noted under."""
-    dearest: tuple[tuple[int, int], ...] = ()
-    """Steps, each with the nano-dollars that the dearest of its calls has cost so far; none without a cost."""
+    max_cost: tuple[tuple[int, int], ...] = ()
+    """Steps, each with the nano-dollars that the max_cost of its calls has cost so far; none without a cost."""
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ class Batch:
 class ControlState:
     """What an engine must know of its job besides its own doing."""
 
-    wish: Action | None
+    requested_action: Action | None
     settings: Settings
     limits: UsageLimits = UNLIMITED
 

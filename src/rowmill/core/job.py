@@ -81,7 +81,7 @@ class Output:
 @dataclass(frozen=True, slots=True)
 class JobDraft:
     """A job before it is stored. ``selection`` holds ranges of record numbers, in order: of its dataset as it stood at
-    ``revision``, with the results that it had at ``stamp``."""
+    ``revision``, with the results that it had at ``result_version``."""
 
     type: JobType
     name: str
@@ -98,7 +98,7 @@ class JobDraft:
 
     from_status: str | None = None
     revision: int = 1
-    stamp: int = 0
+    result_version: int = 0
     source: Source | None = None
     extract: ExportSpec | None = None
     rows: int | None = None
@@ -145,8 +145,8 @@ class Pace:
     """Of the execution under way: when it began, and a moment of the recent past with the job's count then."""
 
     started_at: float
-    before_at: float
-    before_processed: int
+    rate_sample_at: float
+    rate_sample_processed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Job:
     name: str
     status: JobStatus
     pause_reason: PauseReason | None
-    wish: Action | None
+    requested_action: Action | None
     error: JobError | None
     dismissed: bool
     counts: Counts
@@ -186,7 +186,7 @@ class Job:
     """Seconds that its ended executions took."""
 
     revision: int = 1
-    stamp: int = 0
+    result_version: int = 0
     source: Source | None = None
     extract: ExportSpec | None = None
     position: Position = field(default_factory=Position)
@@ -204,7 +204,7 @@ class Job:
 
     @property
     def stopping(self) -> bool:
-        return self.wish is not None
+        return self.requested_action is not None
 
     @property
     def needs_attention(self) -> bool:

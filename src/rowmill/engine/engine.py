@@ -104,7 +104,7 @@ class Engine:
             return TransferRunner(self._store, claim, mover(self._store, claim, claimed, watch), stopper, self._runtime)
         dataset = await self._runtime.load(self._store.datasets.get, job.dataset)
         backend = LocalBackend(self._store, claim, self._runtime)
-        inputs = Inputs(self._store, dataset, claimed.steps, claimed.stamp)
+        inputs = Inputs(self._store, dataset, claimed.steps, claimed.result_version)
         feeder = Feeder(self._store, claim, claimed, inputs, backend, self._runtime)
         return Runner(self._store, claim, claimed, processors, feeder, self._runtime)
 

@@ -15,12 +15,12 @@ from rowmill.tables.dataset import Dataset
 
 
 class Inputs:
-    """What ``steps`` see of the records of ``dataset``, with the results that it had at ``stamp``."""
+    """What ``steps`` see of the records of ``dataset``, with the results that it had at ``result_version``."""
 
-    def __init__(self, store: Store, dataset: Dataset, steps: Collection[Step], stamp: int) -> None:
+    def __init__(self, store: Store, dataset: Dataset, steps: Collection[Step], result_version: int) -> None:
         self._store = store
         self._dataset = dataset
-        self._stamp = stamp
+        self._result_version = result_version
         self._used = used_columns(steps)
         self._own = {name for step in steps for name in step.outputs} - set(dataset.columns)
         self._with_results = dataset.named and (
@@ -32,7 +32,7 @@ class Inputs:
         found = [dict(zip_longest(self._dataset.columns, values)) for _, values in records]
         if records and self._with_results:
             numbers = [number for number, _ in records]
-            results = self._store.results.values(self._dataset.pk, min(numbers), max(numbers), self._stamp)
+            results = self._store.results.values(self._dataset.pk, min(numbers), max(numbers), self._result_version)
             for number, values in zip(numbers, found, strict=True):
                 for name, value in results.get(number, {}).items():
                     if name not in self._own:

@@ -13,7 +13,7 @@ _RANK = {Action.COMPLETE: 0, Action.RELEASE: 1, Action.PAUSE: 2, Action.FAIL: 3,
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """``reason`` is why the engine itself pauses; a pause without one obeys a wish and takes the reason of that."""
+    """``reason`` is why the engine itself pauses; a pause without one takes that of the request."""
 
     verb: Action
     reason: PauseReason | None = None
@@ -21,25 +21,25 @@ class Stop:
     tolerate: str | None = None
 
     @property
-    def wished(self) -> bool:
+    def requested(self) -> bool:
         return self.verb in (Action.PAUSE, Action.CANCEL) and self.reason is None
 
 
 class Stopper:
-    """Holds the strongest reason to stop. What the user wishes can be taken back, anything else cannot."""
+    """Holds the strongest reason to stop. What the user requests can be taken back, anything else cannot."""
 
     def __init__(self) -> None:
-        self._wish: Stop | None = None
+        self._requested_action: Stop | None = None
         self._demand: Stop | None = None
 
     @property
     def stop(self) -> Stop | None:
-        stops = [stop for stop in (self._wish, self._demand) if stop]
+        stops = [stop for stop in (self._requested_action, self._demand) if stop]
         return max(stops, key=lambda stop: _RANK[stop.verb]) if stops else None
 
-    def wish(self, verb: Action | None) -> None:
+    def requested_action(self, verb: Action | None) -> None:
         """What the user wants at present."""
-        self._wish = Stop(verb) if verb else None
+        self._requested_action = Stop(verb) if verb else None
 
     def demand(self, stop: Stop) -> None:
         """What the engine itself has met; the first of equals counts."""

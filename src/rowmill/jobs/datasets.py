@@ -115,7 +115,7 @@ def _with_results(
     if not lines:
         return
     more = len(columns) > len(dataset.columns)
-    results = store.results.values(dataset.pk, lines[0][0], lines[-1][0], dataset.stamp) if more else {}
+    results = store.results.values(dataset.pk, lines[0][0], lines[-1][0], dataset.result_version) if more else {}
     for number, data in lines:
         values = results.get(number, {}) | dict(zip(dataset.columns, orjson.loads(data), strict=False))
         yield number, {name: values.get(name) for name in columns}
@@ -126,5 +126,5 @@ def record(store: Store, dataset: Dataset, number: int) -> Record | None:
     versions = store.datasets.versions(dataset, number)
     if not versions:
         return None
-    results = [result for _, result in store.results.between(dataset.pk, number, number, dataset.stamp)]
+    results = [result for _, result in store.results.between(dataset.pk, number, number, dataset.result_version)]
     return Record(number, versions, results)

@@ -13,7 +13,7 @@ from rowmill.core.errors import UsageError
 from rowmill.core.job import Job, Output
 from rowmill.core.status import JobType
 from rowmill.core.transfer import ExportSpec
-from rowmill.engine.transfer.exporter import beside, part_of, put_in_place, stamp
+from rowmill.engine.transfer.exporter import beside, file_fingerprint, part_of, put_in_place
 from rowmill.engine.transfer.pages import ERROR_COLUMN, STATUS_COLUMN, origin_pages
 from rowmill.ledger.store import Store
 from rowmill.plugins.contracts import Layout, WriterFactory
@@ -109,13 +109,13 @@ def undelivered(store: Store, job: Job) -> bool:
         return False
     if is_url(job.output.path):
         return job.delivered is None
-    return job.delivered is None or stamp(Path(job.output.path)) != job.delivered
+    return job.delivered is None or file_fingerprint(Path(job.output.path)) != job.delivered
 
 
 def foreign(job: Job) -> bool:
     """Whether a file that the job did not write is where its output belongs."""
     assert job.output is not None
-    present = stamp(Path(job.output.path))
+    present = file_fingerprint(Path(job.output.path))
     return present is not None and present != job.delivered
 
 
@@ -146,7 +146,7 @@ def _put(store: Store, job: Job) -> None:
         with part.open("w+b") as file:
             _write(store, job, file)
             os.fsync(file.fileno())
-        store.control.delivered(job.pk, stamp(part) or "")
+        store.control.delivered(job.pk, file_fingerprint(part) or "")
         put_in_place(part, replace(job.output, overwrite=True))
     except OSError as error:
         hint = f"The rows are saved; write them elsewhere: rowmill export {job.id} -o FILE"

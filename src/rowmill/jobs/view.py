@@ -134,7 +134,7 @@ def pace_of(job: Job, now: float) -> float | None:
     """Rows per second of late; ``None`` where the job does not run or it is too early to tell."""
     if job.pace is None or job.interrupted or job.status is not JobStatus.RUNNING:
         return None
-    return rate(job.counts.processed, job.pace.before_processed, now - job.pace.before_at)
+    return rate(job.counts.processed, job.pace.rate_sample_processed, now - job.pace.rate_sample_at)
 
 
 def _step(step: Step) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a user says to a job, and a job's beginning and end in the store.
 
-A job that a living engine holds gets a wish, which the engine obeys; any other changes at once.
+A job that a living engine holds gets a requested action, which the engine obeys; any other changes at once.
 """
 
 from collections.abc import Sequence
@@ -57,12 +57,13 @@ class Control:
     def pause(self, job: int, now: float, reason: PauseReason = PauseReason.USER) -> None:
         recover(self._database, job, now)
         with self._database.transaction() as tx:
-            wished = tx.change(
-                f"""UPDATE jobs SET wish = coalesce(wish, 'pause'), wish_reason = {_REASON.format("wish_reason")}
+            requested = tx.change(
+                f"""UPDATE jobs SET requested_action = coalesce(requested_action, 'pause'),
+                           requested_reason = {_REASON.format("requested_reason")}
                     WHERE pk = ? AND status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk)""",  # noqa: S608
                 (reason, reason, job),
             )
-            if not wished:
+            if not requested:
                 changes = f"pause_reason = {_REASON.format('pause_reason')}"
                 self._move(tx, job, Action.PAUSE, changes, (reason, reason))
                 note_status(tx, job, now)
@@ -71,14 +72,18 @@ class Control:
         if recover(self._database, job, now) is Action.CANCEL:
             return
         with self._database.transaction() as tx:
-            wished = tx.change(
-                """UPDATE jobs SET wish = 'cancel', wish_reason = NULL
+            requested = tx.change(
+                """UPDATE jobs SET requested_action = 'cancel', requested_reason = NULL
                    WHERE pk = ? AND status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk)""",
                 (job,),
             )
-            if not wished:
+            if not requested:
                 self._move(
-                    tx, job, Action.CANCEL, "wish = NULL, pause_reason = NULL, error = NULL, finished_at = ?", (now,)
+                    tx,
+                    job,
+                    Action.CANCEL,
+                    "requested_action = NULL, pause_reason = NULL, error = NULL, finished_at = ?",
+                    (now,),
                 )
                 note_status(tx, job, now)
                 publish(tx, job)
@@ -92,7 +97,11 @@ class Control:
         """
         recover(self._database, job, now)
         with self._database.transaction() as tx:
-            if tx.change("UPDATE jobs SET wish = NULL, wish_reason = NULL WHERE pk = ? AND wish = 'pause'", (job,)):
+            if tx.change(
+                """UPDATE jobs SET requested_action = NULL, requested_reason = NULL
+                   WHERE pk = ? AND requested_action = 'pause'""",
+                (job,),
+            ):
                 return
             self._refuse_held(tx, job)
             changes = "pause_reason = NULL, error = NULL, finished_at = NULL, detached = ?"
@@ -138,7 +147,7 @@ class Control:
             self._move(tx, job, Action.DISMISS, "dismissed = 1", ())
 
     def recover(self, job: int, now: float) -> None:
-        """Frees the job where the engine that had it is dead; what was wished of it meanwhile takes effect."""
+        """Frees the job where the engine that had it is dead; an action requested meanwhile takes effect."""
         recover(self._database, job, now)
 
     def take_over(self, job: int, now: float) -> None:
@@ -189,10 +198,10 @@ class Control:
         sql = "SELECT pk FROM jobs WHERE status = 'paused' AND detached = 1 AND pause_reason = ? ORDER BY pk"
         return [pk for (pk,) in self._database.read(sql, (reason,))]
 
-    def delivered(self, job: int, stamp: str) -> None:
+    def delivered(self, job: int, result_version: str) -> None:
         """Notes the output file as it is about to be put in place, so that none is missing any more."""
         with self._database.transaction() as tx:
-            tx.execute("UPDATE jobs SET delivered = ?, error = NULL WHERE pk = ?", (stamp, job))
+            tx.execute("UPDATE jobs SET delivered = ?, error = NULL WHERE pk = ?", (result_version, job))
 
     def delete(self, job: int, now: float) -> None:
         """Removes the job; ``purge`` removes its rows' outcomes, and its dataset where nothing else needs that. What an
@@ -251,13 +260,13 @@ class Control:
     @staticmethod
     def _refuse_held(tx: Transaction, job: int) -> None:
         held = tx.execute(
-            """SELECT pid, wish FROM claims JOIN jobs ON pk = job LEFT JOIN engines ON engines.id = engine
+            """SELECT pid, requested_action FROM claims JOIN jobs ON pk = job LEFT JOIN engines ON engines.id = engine
                WHERE job = ?""",
             (job,),
         )
         if held:
-            pid, wish = held[0]
-            doing = "being cancelled" if wish == Action.CANCEL else "being run"
+            pid, requested_action = held[0]
+            doing = "being cancelled" if requested_action == Action.CANCEL else "being run"
             raise Busy(f"The job is {doing} by process {pid}.", "Follow it with `rowmill watch`.")
 
 
@@ -273,8 +282,8 @@ def _insert(tx: Transaction, draft: JobDraft, now: float) -> int:
     attach(tx, draft, now)
     pk: int = tx.execute(
         """INSERT INTO jobs (id, type, name, status, dismissed, touched_only, identity, spec, settings, dataset,
-                             revision, stamp, origin, metadata, file, detached, generation, seq, succeeded, failed,
-                             skipped, uncertain, tokens_in, tokens_out, cost, created_at, pause_reason)
+                             revision, result_version, origin, metadata, file, detached, generation, seq, succeeded,
+                             failed, skipped, uncertain, tokens_in, tokens_out, cost, created_at, pause_reason)
            VALUES (?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?, ?) RETURNING pk""",
         (
             draft.id or new_id("job"),
@@ -286,7 +295,7 @@ def _insert(tx: Transaction, draft: JobDraft, now: float) -> int:
             dump(draft.settings),
             draft.dataset,
             draft.revision,
-            draft.stamp,
+            draft.result_version,
             draft.extract.origin if draft.extract else None,
             dump(draft.metadata),
             draft.file,
@@ -352,7 +361,7 @@ def _refuse_needed(tx: Transaction, job: int) -> None:
     if reading:
         raise Busy(f"{reading[0][0]} has not finished exporting its rows.", "Let it end or cancel it first.")
     using = tx.execute(
-        f"""SELECT id FROM jobs WHERE status IN ({placeholders(len(legal))}) AND stamp > 0 AND pk <> ?
+        f"""SELECT id FROM jobs WHERE status IN ({placeholders(len(legal))}) AND result_version > 0 AND pk <> ?
             AND dataset = (SELECT dataset FROM jobs WHERE pk = ?)
             AND EXISTS (SELECT 1 FROM results WHERE job = ?)""",  # noqa: S608 - placeholders only
         (*legal, job, job, job),

@@ -26,7 +26,7 @@ HELD = "status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk AND g
 _ACCOUNT = f"""
 UPDATE jobs SET seq = seq + 1, succeeded = succeeded + ?, failed = failed + ?, tokens_in = tokens_in + ?,
        tokens_out = tokens_out + ?, cost = cost + ?, uncertain = uncertain + ?
-WHERE pk = ? AND {HELD} RETURNING seq, id, wish, settings, {LIMITS}
+WHERE pk = ? AND {HELD} RETURNING seq, id, requested_action, settings, {LIMITS}
 """  # noqa: S608 - constants only
 
 _SETTLE = """
@@ -43,7 +43,7 @@ ON CONFLICT (job, generation, slot) DO UPDATE SET number = excluded.number, step
    attempts = excluded.attempts, crashes = excluded.crashes, carried = excluded.carried
 """
 _RESULT = """
-INSERT INTO results (dataset, record, stamp, job, number, seq, input_hash) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO results (dataset, record, result_version, job, number, seq, input_hash) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _DEAREST = """
 SELECT step, max(cost) FROM (SELECT step, cost FROM outcomes WHERE job = ?
@@ -56,11 +56,11 @@ INSERT INTO deferred (job, number, due_at, generation, step, attempts, crashes, 
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _FINISH_GUARDS = {
-    # What was wished meanwhile and outranks the verb is not forgotten.
+    # A request that arrived meanwhile and outranks the action is kept.
     Action.COMPLETE: " AND succeeded + failed + skipped = total",
-    Action.PAUSE: " AND coalesce(wish, 'pause') = 'pause'",
-    Action.FAIL: " AND coalesce(wish, 'pause') = 'pause'",
-    Action.RELEASE: " AND wish IS NULL",
+    Action.PAUSE: " AND coalesce(requested_action, 'pause') = 'pause'",
+    Action.FAIL: " AND coalesce(requested_action, 'pause') = 'pause'",
+    Action.RELEASE: " AND requested_action IS NULL",
 }
 _REOPEN = """
 INSERT INTO deferred (job, number, due_at, generation, step, attempts, crashes, carried)
@@ -89,7 +89,7 @@ class Ledger:
             claimed = tx.execute(
                 f"""UPDATE jobs SET status = 'running', generation = generation + 1, pause_reason = NULL, error = NULL,
                            started_at = coalesce(started_at, ?), finished_at = NULL, dismissed = 0,
-                           detached = ?, deliverer = ?
+                           detached = ?, output_owner = ?
                     WHERE pk = ? AND status IN ({placeholders(len(legal))})
                       AND NOT EXISTS (SELECT 1 FROM claims WHERE job = pk)
                     RETURNING generation, succeeded + failed + skipped, seq, spec, cost""",  # noqa: S608 - placeholders only
@@ -100,7 +100,7 @@ class Ledger:
             generation, processed, seq, spec, cost = claimed[0]
             number = tx.execute(
                 """INSERT INTO executions (job, number, engine, started_at, began_with, mark_at, mark_processed,
-                                           before_at, before_processed, uncertain, began_seq)
+                                           rate_sample_at, rate_sample_processed, uncertain, began_seq)
                    SELECT ?, coalesce(max(number), 0) + 1, ?, ?, ?, ?, ?, ?, ?, 0, ? FROM executions WHERE job = ?
                    RETURNING number""",
                 (job, engine, now, processed, now, processed, now, processed, seq, job),
@@ -108,8 +108,8 @@ class Ledger:
             tx.execute("INSERT INTO claims (job, generation, engine) VALUES (?, ?, ?)", (job, generation, engine))
             # Not `note_status`: an interrupted job was running before, and yet this is news.
             note(tx, "job.running", job, now)
-        dearest = tuple(self._database.read(_DEAREST, (job, job))) if cost else ()
-        return Claim(job, engine, generation, number, models_of(spec), dearest)
+        max_cost = tuple(self._database.read(_DEAREST, (job, job))) if cost else ()
+        return Claim(job, engine, generation, number, models_of(spec), max_cost)
 
     def take_chunk(self, claim: Claim, size: int | None = None) -> Chunk | None:
         """Hands the next untouched rows to ``claim``: ``size`` of them, or the whole of one range."""
@@ -151,23 +151,23 @@ class Ledger:
             self._write_slots(tx, claim, batch)
             if batch.reopened:
                 reopen(tx, claim.job, seq, claim.generation, batch.reopened)
-        return _pulse_of(*poll_control)
+        return _control_state(*poll_control)
 
     def poll_control(self, claim: Claim) -> ControlState:
-        """What is wished of the job at present. Raises ``ClaimLost``."""
+        """What is requested of the job now. Raises ``ClaimLost``."""
         lines = self._database.read(
-            f"SELECT wish, settings, {LIMITS} FROM jobs WHERE pk = ? AND {HELD}",  # noqa: S608 - constants only
+            f"SELECT requested_action, settings, {LIMITS} FROM jobs WHERE pk = ? AND {HELD}",  # noqa: S608 - constants only
             (claim.job, claim.generation, claim.engine),
         )
         if not lines:
             raise fenced()
-        return _pulse_of(*lines[0])
+        return _control_state(*lines[0])
 
     def mark(self, claim: Claim, now: float) -> None:
         """Notes how far the job is, for its recent rate."""
         with self._database.transaction() as tx:
             tx.execute(
-                """UPDATE executions SET before_at = mark_at, before_processed = mark_processed, mark_at = ?,
+                """UPDATE executions SET rate_sample_at = mark_at, rate_sample_processed = mark_processed, mark_at = ?,
                           mark_processed = (SELECT succeeded + failed + skipped FROM jobs WHERE pk = job)
                    WHERE job = ? AND number = ?""",
                 (now, claim.job, claim.execution),
@@ -185,19 +185,20 @@ class Ledger:
     ) -> bool:
         """Ends the execution and moves the job by ``verb`` (complete, fail, pause, cancel or release).
 
-        A pause takes the reason that was wished, or ``reason``. Returns ``False``, and changes nothing, when a pause
+        A pause takes the reason that was requested, or ``reason``. Returns ``False``, and changes nothing, when a pause
         or cancel that the engine obeys was taken back meanwhile. Raises ``ClaimLost``.
         """
         guard = _FINISH_GUARDS.get(verb, "")
         if verb in (Action.PAUSE, Action.CANCEL) and reason is None:
-            guard = " AND wish = ?"
-        wished = (verb.value,) if "?" in guard else ()
+            guard = " AND requested_action = ?"
+        requested = (verb.value,) if "?" in guard else ()
         status = target(sources(verb)[-1], verb)
         with self._database.transaction() as tx:
             self._verify(tx, claim)
             moved = tx.change(
-                f"""UPDATE jobs SET status = ?, pause_reason = coalesce(?, CASE WHEN ? = 'paused' THEN wish_reason END),
-                           wish = NULL, wish_reason = NULL, error = ?,
+                f"""UPDATE jobs SET status = ?,
+                           pause_reason = coalesce(?, CASE WHEN ? = 'paused' THEN requested_reason END),
+                           requested_action = NULL, requested_reason = NULL, error = ?,
                            touched_only = CASE WHEN ? = 'pending' THEN touched_only ELSE 0 END,
                            tolerated = coalesce(?, tolerated), finished_at = CASE WHEN ? THEN NULL ELSE ? END
                     WHERE pk = ? AND {HELD}{guard}""",  # noqa: S608 - constants only
@@ -213,7 +214,7 @@ class Ledger:
                     claim.job,
                     claim.generation,
                     claim.engine,
-                    *wished,
+                    *requested,
                 ),
             )
             if moved:
@@ -327,18 +328,21 @@ def _outcome_line(job: int, seq: int, settled: Settled) -> tuple[object, ...]:
 
 
 def _write_results(tx: Transaction, job: int, seq: int, settled: list[Settled]) -> None:
-    """Makes outcomes columns of their dataset, under its next stamp."""
+    """Makes outcomes columns of their dataset, under its next result version."""
     if not settled:
         return
-    dataset, stamp = tx.execute(
-        "UPDATE datasets SET stamp = stamp + 1 WHERE pk = (SELECT dataset FROM jobs WHERE pk = ?) RETURNING pk, stamp",
+    dataset, result_version = tx.execute(
+        """UPDATE datasets SET result_version = result_version + 1
+           WHERE pk = (SELECT dataset FROM jobs WHERE pk = ?) RETURNING pk, result_version""",
         (job,),
     )[0]
-    tx.executemany(_RESULT, ((dataset, s.record, stamp, job, s.number, seq, s.input_hash) for s in settled))
+    tx.executemany(_RESULT, ((dataset, s.record, result_version, job, s.number, seq, s.input_hash) for s in settled))
 
 
-def _pulse_of(wish: str | None, settings: str, rows: int | None, cost: int | None) -> ControlState:
-    return ControlState(Action(wish) if wish else None, settings_of(settings), UsageLimits(rows, cost))
+def _control_state(requested_action: str | None, settings: str, rows: int | None, cost: int | None) -> ControlState:
+    return ControlState(
+        Action(requested_action) if requested_action else None, settings_of(settings), UsageLimits(rows, cost)
+    )
 
 
 def _task_line(task: Task) -> tuple[object, ...]:

@@ -30,7 +30,7 @@ _JOB_FIELDS = {
     "name": "j.name",
     "status": "j.status",
     "pause_reason": "j.pause_reason",
-    "wish": "j.wish",
+    "requested_action": "j.requested_action",
     "error": "j.error",
     "dismissed": "j.dismissed",
     "tolerated": "j.tolerated",
@@ -40,7 +40,7 @@ _JOB_FIELDS = {
     "dataset": "j.dataset",
     "dataset_id": "d.id",
     "revision": "j.revision",
-    "stamp": "j.stamp",
+    "result_version": "j.result_version",
     "position": "j.position",
     "metadata": "j.metadata",
     "file": "j.file",
@@ -63,9 +63,9 @@ _JOB_FIELDS = {
     "finished_at": "j.finished_at",
     "engine": "c.engine",
     "pid": "e.pid",
-    "stretch_at": "x.started_at",
-    "before_at": "x.before_at",
-    "before_processed": "x.before_processed",
+    "execution_started_at": "x.started_at",
+    "rate_sample_at": "x.rate_sample_at",
+    "rate_sample_processed": "x.rate_sample_processed",
     "worked": """(SELECT coalesce(sum(finished_at - started_at), 0) FROM executions WHERE executions.job = j.pk)""",
 }
 
@@ -89,7 +89,7 @@ def job_of(line: DbRow, database: Database) -> Job:
         name=of["name"],
         status=JobStatus(of["status"]),
         pause_reason=PauseReason(of["pause_reason"]) if of["pause_reason"] else None,
-        wish=Action(of["wish"]) if of["wish"] else None,
+        requested_action=Action(of["requested_action"]) if of["requested_action"] else None,
         error=JobError(**orjson.loads(of["error"])) if of["error"] else None,
         dismissed=bool(of["dismissed"]),
         counts=Counts(of["total"], of["succeeded"], of["failed"], of["skipped"]),
@@ -106,7 +106,7 @@ def job_of(line: DbRow, database: Database) -> Job:
         output=Output(**spec["output"]) if spec["output"] else None,
         delivered=of["delivered"],
         revision=of["revision"],
-        stamp=of["stamp"],
+        result_version=of["result_version"],
         source=Source(**spec["source"]) if spec.get("source") else None,
         extract=ExportSpec(**spec["extract"]) if spec.get("extract") else None,
         position=position_of(of["position"]),
@@ -115,7 +115,9 @@ def job_of(line: DbRow, database: Database) -> Job:
         started_at=of["started_at"],
         finished_at=of["finished_at"],
         owner=Owner(of["engine"], of["pid"], database.alive(of["engine"])) if of["engine"] else None,
-        pace=Pace(of["stretch_at"], of["before_at"], of["before_processed"]) if of["stretch_at"] is not None else None,
+        pace=Pace(of["execution_started_at"], of["rate_sample_at"], of["rate_sample_processed"])
+        if of["execution_started_at"] is not None
+        else None,
         worked=of["worked"],
         metadata=orjson.loads(of["metadata"]),
         file=of["file"],
@@ -145,12 +147,12 @@ def position_of(text: str | None) -> Position:
 
 
 DATASET_SQL = """
-SELECT pk, id, name, named, columns, rows, revision, stamp, schema, content_hash, created_at FROM datasets
+SELECT pk, id, name, named, columns, rows, revision, result_version, schema, content_hash, created_at FROM datasets
 """
 
 
 def dataset_of(line: DbRow) -> Dataset:
-    pk, id_, name, named, columns, rows, revision, stamp, schema, content_hash, created_at = line
+    pk, id_, name, named, columns, rows, revision, result_version, schema, content_hash, created_at = line
     return Dataset(
         pk,
         id_,
@@ -159,7 +161,7 @@ def dataset_of(line: DbRow) -> Dataset:
         orjson.loads(columns),
         rows,
         revision,
-        stamp,
+        result_version,
         schema_of(load_or_none(schema)),
         content_hash,
         created_at,

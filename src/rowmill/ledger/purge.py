@@ -13,7 +13,7 @@ _JOB_LINES = {
     "slots": "generation, slot",
     "chunks": "hi",
     "spans": "lo",
-    "results": "dataset, record, stamp",
+    "results": "dataset, record, result_version",
     "selection": "number",
     "executions": "number",
 }

@@ -23,30 +23,33 @@ class Queue:
         lines = self._database.read("SELECT pk, engine FROM jobs LEFT JOIN claims ON job = pk WHERE status = 'running'")
         return [pk for pk, engine in lines if engine is None or not self._database.alive(engine)]
 
-    def owed(self, engine: str) -> list[int]:
+    def pending_outputs(self, engine: str) -> list[int]:
         """Completed jobs whose output file ``engine`` has to write, or a worker that is dead by now had to."""
-        # The status is not asked for in SQL, so that the index of the few with a deliverer is the one used.
-        lines = self._database.read("SELECT pk, deliverer, status FROM jobs WHERE deliverer IS NOT NULL")
-        completed = [(pk, deliverer) for pk, deliverer, status in lines if status == JobStatus.COMPLETED]
-        return [pk for pk, deliverer in completed if deliverer == engine or not self._database.alive(deliverer)]
+        # The status is not asked for in SQL, so that the index of the few with a output_owner is the one used.
+        lines = self._database.read("SELECT pk, output_owner, status FROM jobs WHERE output_owner IS NOT NULL")
+        completed = [(pk, output_owner) for pk, output_owner, status in lines if status == JobStatus.COMPLETED]
+        return [
+            pk for pk, output_owner in completed if output_owner == engine or not self._database.alive(output_owner)
+        ]
 
     def take_delivery(self, job: int, engine: str) -> bool:
         """Makes ``engine`` the one that writes the job's output file; ``False`` where another worker was faster, or
         nobody has to any more."""
-        lines = self._database.read("SELECT deliverer FROM jobs WHERE pk = ? AND status = 'completed'", (job,))
+        lines = self._database.read("SELECT output_owner FROM jobs WHERE pk = ? AND status = 'completed'", (job,))
         if not lines or lines[0][0] is None:
             return False
         before = lines[0][0]
         if before != engine and self._database.alive(before):
             return False
         with self._database.transaction() as tx:
-            sql = "UPDATE jobs SET deliverer = ? WHERE pk = ? AND deliverer = ? AND status = 'completed'"
+            sql = "UPDATE jobs SET output_owner = ? WHERE pk = ? AND output_owner = ? AND status = 'completed'"
             return bool(tx.change(sql, (engine, job, before)))
 
     def delivered(self, job: int, engine: str, error: JobError | None = None) -> None:
         """The output file is written, or cannot be because of ``error``, which the completed job then shows."""
         with self._database.transaction() as tx:
             tx.execute(
-                "UPDATE jobs SET deliverer = NULL, error = ? WHERE pk = ? AND deliverer = ? AND status = 'completed'",
+                """UPDATE jobs SET output_owner = NULL, error = ?
+                   WHERE pk = ? AND output_owner = ? AND status = 'completed'""",
                 (dump_or_none(error), job, engine),
             )

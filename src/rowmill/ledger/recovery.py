@@ -19,8 +19,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What the end of a claim left: the id of its ``job``, which wish was ``obeyed``, how many calls are ``uncertain``,
-    and the numbers of rows that have ``failed`` since it was not the first crash that they saw."""
+    """What the end of a claim left: the id of its ``job``, which requested action was ``obeyed``, how many calls are
+    ``uncertain``, and the numbers of rows that have ``failed`` since it was not the first crash that they saw."""
 
     job: str
     obeyed: Action | None
@@ -29,7 +29,7 @@ class Recovered:
 
 
 def recover(database: Database, job: int, now: float) -> Action | None:
-    """Frees ``job`` of every dead engine's claim; what was wished of it meanwhile takes effect, and is returned.
+    """Frees ``job`` of every dead engine's claim; an action requested meanwhile takes effect, and is returned.
 
     In a transaction of its own: it stands also where what is then said to the job is refused.
     """
@@ -60,7 +60,7 @@ def recover_claim(tx: Transaction, job: int, generation: int, now: float) -> Rec
     lost = tx.change("DELETE FROM slots WHERE job = ? AND generation = ?", (job, generation))
     _end_crashed(tx, job, generation, lost, now)
     [(id_,)] = tx.execute("SELECT id FROM jobs WHERE pk = ?", (job,))
-    obeyed = _obey_wish(tx, job, now)
+    obeyed = _carry_out_request(tx, job, now)
     tx.execute(
         """DELETE FROM engines WHERE id NOT IN (SELECT engine FROM claims)
            AND id IN (SELECT engine FROM executions WHERE job = ? AND ended_as = 'crashed')""",
@@ -115,13 +115,15 @@ def end_claim(tx: Transaction, job: int, generation: int, ended_as: str, now: fl
     tx.execute("DELETE FROM claims WHERE job = ? AND generation = ?", (job, generation))
 
 
-def _obey_wish(tx: Transaction, job: int, now: float) -> Action | None:
+def _carry_out_request(tx: Transaction, job: int, now: float) -> Action | None:
     """Carries out a standing pause or cancel of a job that no engine holds; returns which it was."""
     for verb in (Action.PAUSE, Action.CANCEL):
         obeyed = tx.change(
-            """UPDATE jobs SET status = ?, pause_reason = CASE WHEN wish = 'pause' THEN wish_reason END,
-                      wish = NULL, wish_reason = NULL, finished_at = CASE WHEN wish = 'cancel' THEN ? END
-               WHERE pk = ? AND status = 'running' AND wish = ?""",
+            """UPDATE jobs SET status = ?,
+                      pause_reason = CASE WHEN requested_action = 'pause' THEN requested_reason END,
+                      requested_action = NULL, requested_reason = NULL,
+                      finished_at = CASE WHEN requested_action = 'cancel' THEN ? END
+               WHERE pk = ? AND status = 'running' AND requested_action = ?""",
             (target(JobStatus.RUNNING, verb), now, job, verb.value),
         )
         if obeyed:

@@ -21,7 +21,7 @@ _ACCOUNT = f"""
 UPDATE jobs SET seq = seq + 1, succeeded = succeeded + ?, failed = failed + ?, skipped = skipped + ?,
        created = created + ?, updated = updated + ?, unchanged = unchanged + ?, position = ?,
        total = coalesce(?, total)
-WHERE pk = ? AND {HELD} RETURNING wish, settings
+WHERE pk = ? AND {HELD} RETURNING requested_action, settings
 """  # noqa: S608 - constants only
 
 _OUTCOME = """
@@ -144,8 +144,8 @@ def _account(tx: Transaction, claim: Claim, counts: _Counts, position: Position,
             claim.engine,
         ),
     )
-    wish, settings = lines[0]
-    return ControlState(Action(wish) if wish else None, settings_of(settings))
+    requested_action, settings = lines[0]
+    return ControlState(Action(requested_action) if requested_action else None, settings_of(settings))
 
 
 def _settle(tx: Transaction, job: int, intake: ImportBatch, spans: Sequence[Span]) -> None:

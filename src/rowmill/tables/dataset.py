@@ -9,7 +9,7 @@ from rowmill.tables.schema import Schema
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """A table that Rowmill holds. ``named`` ones last until they are deleted, others as long as a job needs them. Each
-    import that changes something makes a new ``revision``; ``stamp`` counts the commits of results."""
+    import that changes something makes a new ``revision``; ``result_version`` counts the commits of results."""
 
     pk: int
     id: str
@@ -18,7 +18,7 @@ class Dataset:
     columns: list[str]
     rows: int
     revision: int
-    stamp: int
+    result_version: int
     schema: Schema
     content_hash: str | None
     created_at: float
@@ -35,9 +35,9 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a job found for a record, with where it comes from. ``stamp`` orders the results of a dataset."""
+    """What a job found for a record, with where it comes from. ``result_version`` orders the results of a dataset."""
 
-    stamp: int
+    result_version: int
     job: int
     job_id: str
     execution: int

@@ -139,7 +139,7 @@ class Worker:
         """What there is to do besides the jobs that are ``known``, the oldest first: enough to fill every place."""
         queue = self._store.queue
         some = self._jobs + len(known)
-        numbers = {*queue.interrupted(), *queue.owed(self._engine)}
+        numbers = {*queue.interrupted(), *queue.pending_outputs(self._engine)}
         numbers |= {pk for type_ in JobType for pk in queue.waiting(type_, some)}
         return list(self._read(sorted(numbers.difference(known))))
 

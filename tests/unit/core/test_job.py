@@ -14,7 +14,7 @@ JOB = Job(
     name="reviews",
     status=JobStatus.RUNNING,
     pause_reason=None,
-    wish=None,
+    requested_action=None,
     error=None,
     dismissed=False,
     counts=Counts(10, succeeded=9, failed=1),
@@ -60,8 +60,8 @@ def test_failed_rows_of_a_completed_job_need_attention_until_it_is_dismissed() -
     assert not replace(completed, counts=Counts(10, 10)).needs_attention
 
 
-def test_a_job_with_a_wish_is_stopping() -> None:
-    assert replace(JOB, wish=Action.PAUSE).stopping
+def test_a_job_with_a_request_is_stopping() -> None:
+    assert replace(JOB, requested_action=Action.PAUSE).stopping
     assert not JOB.stopping
 
 

@@ -118,15 +118,15 @@ def people(store: Store) -> Dataset:
 ROWS = [(1, ["a", "Ann"]), (2, ["b"])]
 
 
-def seen(store: Store, people: Dataset, *steps: Step, stamp: int = 1) -> list[dict[str, Any]]:
-    return Inputs(store, people, steps, stamp).values(ROWS)
+def seen(store: Store, people: Dataset, *steps: Step, result_version: int = 1) -> list[dict[str, Any]]:
+    return Inputs(store, people, steps, result_version).values(ROWS)
 
 
 def test_a_step_sees_results_that_stood_when_its_job_was_made(store: Store, people: Dataset) -> None:
     plain: list[dict[str, Any]] = [{"id": "a", "Name": "Ann"}, {"id": "b", "Name": None}]
     assert seen(store, people, step(["id", "mood"], "x")) == [plain[0], {**plain[1], "mood": "good"}]
     assert seen(store, people, step(None, "x")) == [plain[0], {**plain[1], "mood": "good"}]
-    assert seen(store, people, step(None, "x"), stamp=0) == plain
+    assert seen(store, people, step(None, "x"), result_version=0) == plain
 
 
 def test_a_step_never_sees_its_own_earlier_results(store: Store, people: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Whatever ends an execution: wishes, fatal errors, spikes, a failing store, a successor."""
+"""Whatever ends an execution: requests, fatal errors, spikes, a failing store, a successor."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from rowmill.core.status import Action, JobStatus, PauseReason
 from rowmill.engine.engine import Engine
 from rowmill.ledger.store import Store
 from rowmill.testing.simulation import EPOCH
-from tests.support.engine import Player, after, done, job_of, now, wish, work
+from tests.support.engine import Player, after, done, job_of, now, requested_action, work
 
 
 def failing(function: Callable[..., Any], *turns: int) -> Callable[..., Any]:
@@ -38,7 +38,7 @@ def places(store: Store, table: str) -> list[int]:
 def test_pause_lets_what_is_in_flight_end(store: Store) -> None:
     player = Player(lambda n: after(3.0, done(n)))
     job = job_of(store, 30)
-    assert work(store, job, player, beside=wish(store, "pause", job, 1.0)) is Action.PAUSE
+    assert work(store, job, player, beside=requested_action(store, "pause", job, 1.0)) is Action.PAUSE
     ended = now(store, job)
     assert (ended.status, ended.pause_reason) == (JobStatus.PAUSED, PauseReason.USER)
     assert ended.counts.succeeded == len(player.calls) == 5
@@ -50,8 +50,8 @@ def test_a_pause_that_is_taken_back_in_time_stops_nothing(store: Store) -> None:
     job = job_of(store, 10)
 
     async def hesitate(engine: Engine) -> None:
-        await wish(store, "pause", job, 1.0)(engine)
-        await wish(store, "resume", job, 1.0)(engine)
+        await requested_action(store, "pause", job, 1.0)(engine)
+        await requested_action(store, "resume", job, 1.0)(engine)
 
     assert work(store, job, player, beside=hesitate) is Action.COMPLETE
     assert max(at for at, _ in player.calls) < 3.5
@@ -59,14 +59,14 @@ def test_a_pause_that_is_taken_back_in_time_stops_nothing(store: Store) -> None:
 
 def test_a_last_row_settled_while_pausing_completes_the_job(store: Store) -> None:
     job = job_of(store, 3)
-    verb = work(store, job, Player(lambda n: after(3.0, done(n))), beside=wish(store, "pause", job, 1.0))
+    verb = work(store, job, Player(lambda n: after(3.0, done(n))), beside=requested_action(store, "pause", job, 1.0))
     assert (verb, now(store, job).status) == (Action.COMPLETE, JobStatus.COMPLETED)
 
 
 def test_cancel_aborts_what_is_in_flight_and_keeps_what_had_come_in(store: Store) -> None:
     player = Player(lambda n: after(0.5 if n < 3 else 50.0, done(n)))
     job = job_of(store, 30)
-    assert work(store, job, player, beside=wish(store, "cancel", job, 1.0)) is Action.CANCEL
+    assert work(store, job, player, beside=requested_action(store, "cancel", job, 1.0)) is Action.CANCEL
     ended = now(store, job)
     assert (ended.status, ended.counts.succeeded, ended.uncertain) == (JobStatus.CANCELLED, 2, 5)
     assert not player.in_flight
@@ -100,7 +100,7 @@ def test_a_call_is_cancelled_once_so_that_it_can_clean_up(store: Store) -> None:
         return done(number)
 
     job = job_of(store, 2)
-    work(store, job, Player(careful), beside=wish(store, "cancel", job, 1.0))
+    work(store, job, Player(careful), beside=requested_action(store, "cancel", job, 1.0))
     assert sorted(cleaned) == [1, 2]
 
 
@@ -179,16 +179,16 @@ def test_a_last_row_settled_while_releasing_completes_the_job(store: Store) -> N
     assert work(store, job, Player(lambda n: after(3.0, done(n))), beside=release) is Action.COMPLETE
 
 
-@pytest.mark.parametrize(("wished", "status"), [("pause", JobStatus.PAUSED), ("cancel", JobStatus.CANCELLED)])
-def test_a_wish_that_comes_with_the_release_is_not_forgotten(
-    store: Store, monkeypatch: pytest.MonkeyPatch, wished: str, status: JobStatus
+@pytest.mark.parametrize(("requested", "status"), [("pause", JobStatus.PAUSED), ("cancel", JobStatus.CANCELLED)])
+def test_a_request_that_comes_with_the_release_is_not_forgotten(
+    store: Store, monkeypatch: pytest.MonkeyPatch, requested: str, status: JobStatus
 ) -> None:
     job = job_of(store, 20)
     finish = store.ledger.finish
 
     def just_before(*args: Any, **named: Any) -> bool:
         monkeypatch.undo()
-        getattr(store.control, wished)(job.pk, EPOCH)
+        getattr(store.control, requested)(job.pk, EPOCH)
         return finish(*args, **named)
 
     async def release(engine: Engine) -> None:
@@ -370,19 +370,21 @@ def test_a_predecessor_that_was_presumed_dead_writes_nothing(store: Store) -> No
     job = job_of(store, 10)
 
     with pytest.raises(ClaimLost):
-        work(store, job, player, beside=wish(store, "take_over", job, 1.0))
+        work(store, job, player, beside=requested_action(store, "take_over", job, 1.0))
     taken = now(store, job)
     assert (taken.counts.succeeded, taken.uncertain) == (0, 5)
     assert work(store, job, player) is Action.COMPLETE
     assert now(store, job).counts.succeeded == 10
 
 
-@pytest.mark.parametrize(("wished", "status"), [("pause", JobStatus.PAUSED), ("cancel", JobStatus.CANCELLED)])
-def test_a_wish_that_a_dead_engine_did_not_obey_takes_effect(store: Store, wished: str, status: JobStatus) -> None:
+@pytest.mark.parametrize(("requested", "status"), [("pause", JobStatus.PAUSED), ("cancel", JobStatus.CANCELLED)])
+def test_a_request_that_a_dead_engine_did_not_obey_takes_effect(
+    store: Store, requested: str, status: JobStatus
+) -> None:
     job = job_of(store, 3)
     engine = store.join()
     store.ledger.claim(job.pk, engine, EPOCH)
-    getattr(store.control, wished)(job.pk, EPOCH)
+    getattr(store.control, requested)(job.pk, EPOCH)
     store.database.deregister(engine)
     with pytest.raises(IllegalTransition):
         work(store, job, Player(done))

@@ -28,9 +28,9 @@ def test_the_stronger_demand_wins_in_any_order(weaker: Stop, stronger: Stop) -> 
 def test_cancel_outranks_a_fatal_error_and_that_a_pause() -> None:
     stopper = Stopper()
     stopper.demand(FAIL)
-    stopper.wish(Action.PAUSE)
+    stopper.requested_action(Action.PAUSE)
     assert stopper.stop == FAIL
-    stopper.wish(Action.CANCEL)
+    stopper.requested_action(Action.CANCEL)
     assert stopper.stop == CANCEL
 
 
@@ -41,15 +41,15 @@ def test_the_first_of_equal_demands_counts() -> None:
     assert stopper.stop == PAUSE
 
 
-def test_a_wish_can_be_taken_back_and_a_demand_cannot() -> None:
+def test_a_request_can_be_taken_back_and_a_demand_cannot() -> None:
     stopper = Stopper()
-    stopper.wish(Action.PAUSE)
+    stopper.requested_action(Action.PAUSE)
     assert stopper.stop is not None
-    assert stopper.stop.wished
-    stopper.wish(None)
+    assert stopper.stop.requested
+    stopper.requested_action(None)
     assert stopper.stop is None
     stopper.demand(RELEASE)
-    stopper.wish(None)
+    stopper.requested_action(None)
     assert stopper.stop == RELEASE
 
 

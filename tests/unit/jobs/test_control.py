@@ -27,7 +27,7 @@ def claim(store: Store, engine: str, job: Job) -> Claim:
 
 
 def _obey(store: Store, claim: Claim, verb: Action) -> threading.Thread:
-    """An engine that ends its job as soon as that is wished."""
+    """An engine that ends its job as soon as that is requested."""
 
     def obey() -> None:
         while not store.ledger.finish(claim, verb, store.clock()):

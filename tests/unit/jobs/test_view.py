@@ -60,10 +60,10 @@ def test_the_rate_is_that_of_late_and_says_when_it_will_be_done(store: Store, en
     settle(store, begin(store, engine, job), {1: "good", 2: "good"})
     running = store.browse.job(job.pk)
     assert running.pace
-    later = running.pace.before_at + 10
+    later = running.pace.rate_sample_at + 10
     assert pace_of(running, later) == 0.2
     assert job_view(running, later)["eta_seconds"] == 10
-    assert pace_of(running, running.pace.before_at) is None
+    assert pace_of(running, running.pace.rate_sample_at) is None
 
 
 def test_a_job_that_does_not_run_has_no_rate(store: Store, engine: str, job: Job) -> None:

@@ -13,7 +13,7 @@ NO_STATUS = {"crashed", "crashed_process", "malformed", "alembic_version", "rows
 """How an execution of a dead engine ends, error codes, a table, and usage limits."""
 
 MEANT: dict[str, set[str]] = {
-    "wish": set(Action),
+    "requested_action": set(Action),
     "status": set(JobStatus) | set(RowStatus),
     "type": set(JobType),
     "ended_as": set(JobStatus) | {"crashed"},

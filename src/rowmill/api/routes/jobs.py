@@ -188,7 +188,7 @@ def _resumed(context: ContextDep, job: Job) -> dict[str, Any]:
         control.resume(store, job, detached=True)
     except Busy:
         now = store.browse.job(job.pk)
-        if now.status is not JobStatus.RUNNING or now.wish is Action.CANCEL:
+        if now.status is not JobStatus.RUNNING or now.requested_action is Action.CANCEL:
             raise
         # It goes on already: whoever says so twice is not wrong.
     context.wake()

@@ -11,18 +11,18 @@ NOTHING: Mapping[int, int] = MappingProxyType({})
 
 
 class BudgetTracker:
-    """Reserves for each call what the dearest one of its step so far did cost; ``dearest`` are those of earlier
+    """Reserves for each call what the max_cost one of its step so far did cost; ``max_cost`` are those of earlier
     executions, in nano-dollars by step. What a step's calls cost is not known
     before the first has been paid: that one runs alone among those that cost anything, so that no more than one call of
     unknown cost can go over the budget. A step without a known price costs nothing."""
 
-    def __init__(self, job: Job, dearest: Mapping[int, int] = NOTHING) -> None:
+    def __init__(self, job: Job, max_cost: Mapping[int, int] = NOTHING) -> None:
         self._prices = [step.price if step.price and step.price.charges else None for step in job.steps]
         self._spent = job.cost
         self._reserved: dict[int, int] = {}
         self.reserved = 0
         """Nano-dollars that the calls in flight may cost."""
-        self._dearest: list[int | None] = [dearest.get(step) for step in range(len(job.steps))]
+        self._dearest: list[int | None] = [max_cost.get(step) for step in range(len(job.steps))]
         self._probe: int | None = None
 
     def affords(self, task: Task, budget: int) -> bool:
@@ -31,8 +31,8 @@ class BudgetTracker:
             return True
         if not self.is_clear_for(task):
             return False
-        dearest = self._dearest[task.step]
-        return self._spent < budget if dearest is None else self._spent + self.reserved + dearest <= budget
+        max_cost = self._dearest[task.step]
+        return self._spent < budget if max_cost is None else self._spent + self.reserved + max_cost <= budget
 
     def is_clear_for(self, task: Task) -> bool:
         """Whether no call of unknown cost is in flight, and none that costs anything where this is one."""
@@ -47,10 +47,10 @@ class BudgetTracker:
     def reserve(self, task: Task) -> None:
         if self._prices[task.step] is None:
             return
-        dearest = self._dearest[task.step]
-        self._reserved[task.number] = dearest or 0
-        self.reserved += dearest or 0
-        if dearest is None:
+        max_cost = self._dearest[task.step]
+        self._reserved[task.number] = max_cost or 0
+        self.reserved += max_cost or 0
+        if max_cost is None:
             self._probe = task.number
 
     def settle(self, task: Task, outcome: Outcome | None) -> int:

@@ -28,7 +28,7 @@ class Gatekeeper:
         self._store = store
         self._limiters: dict[tuple[str, str | None], KeyLimiter] = {}
         self._of_step = [self._limiter_of(*each) for each in zip(job.steps, processors, strict=True)]
-        self._budget = BudgetTracker(job, dict(claim.dearest))
+        self._budget = BudgetTracker(job, dict(claim.max_cost))
         self._allowance = Allowance(claim, self._budget, store, runtime)
         self._next: Item | None = None
         self._wanted = 1

@@ -153,10 +153,10 @@ class KeyLimiter:
             until, self._gate_to_close = self._gate_to_close, None
             await save(limits.close_gate, self._key, until)
         self._gate_until = max(self._gate_until, await self._runtime.load(limits.gate, self._key))
-        owed, self._tokens_owed = self._tokens_owed, 0
+        pending_outputs, self._tokens_owed = self._tokens_owed, 0
         for meter in self._meters:
-            if meter.tpm and owed:
-                await save(limits.settle, meter.key, owed, meter.tpm)
+            if meter.tpm and pending_outputs:
+                await save(limits.settle, meter.key, pending_outputs, meter.tpm)
         if self._paced and wanted > 0 and not self._permits:
             await self._lease(weight, wanted)
 

@@ -250,7 +250,7 @@ class Runner:
         self._wake.set()
 
     async def _look_around(self) -> None:
-        """Follows what is wished of the job, and what other processes met, for as long as the job runs."""
+        """Follows what is requested of the job, and what other processes met, for as long as the job runs."""
         mark_at = self._runtime.now() + _MARK
         while True:
             await self._runtime.sleep(_LOOK)
@@ -270,14 +270,14 @@ class Runner:
         poll_control = await self._runtime.load(self._ledger.poll_control, self._claim)
         if commits == self._commits:  # else a commit may have brought a newer one
             self._follow(poll_control)
-            if poll_control.wish or poll_control.settings != settings:
+            if poll_control.requested_action or poll_control.settings != settings:
                 self._wake.set()
 
     def _follow(self, poll_control: ControlState) -> None:
         self._settings = poll_control.settings
         self._gatekeeper.update_settings(poll_control.settings)
         self._gatekeeper.limit(poll_control.limits)
-        self._stopper.wish(poll_control.wish)
+        self._stopper.requested_action(poll_control.requested_action)
 
     def _send(self, name: str, errand: BackgroundTask) -> None:
         """Runs ``errand`` beside the pump, one of each name at a time."""

@@ -52,7 +52,7 @@ class Exporter:
         """Opens the file behind what is safely in it. Raises ``UsageError``."""
         self.close()
         self._job = self._store.browse.job(self._job.pk)
-        if stamp(self._part) == self._job.delivered is not None or self._is_in_place():
+        if file_fingerprint(self._part) == self._job.delivered is not None or self._is_in_place():
             return  # it is whole and only has to be put in place
         self._part.parent.mkdir(parents=True, exist_ok=True)
         position = self._job.position
@@ -118,7 +118,7 @@ class Exporter:
         self._writer.close()
         _sync(self._file)
         self.close()
-        self._store.control.delivered(self._job.pk, stamp(self._part) or "")
+        self._store.control.delivered(self._job.pk, file_fingerprint(self._part) or "")
 
     def _put_in_place(self) -> None:
         if self._is_in_place():
@@ -155,7 +155,7 @@ class Exporter:
             return False
         if is_url(self._output.path):
             return self._store.browse.job(self._job.pk).delivered == self._output.path
-        return stamp(Path(self._output.path)) == self._store.browse.job(self._job.pk).delivered
+        return file_fingerprint(Path(self._output.path)) == self._store.browse.job(self._job.pk).delivered
 
 
 def part_of(store: Store, job: Job) -> Path:
@@ -192,7 +192,7 @@ def put_in_place(part: Path, output: Output) -> None:
     sync_directory(place.parent)
 
 
-def stamp(path: Path) -> str | None:
+def file_fingerprint(path: Path) -> str | None:
     """What tells this very file from another: it stays the same when the file is renamed."""
     try:
         status = path.stat()

@@ -37,7 +37,7 @@ def record_pages(store: Store, job: Job, extract: ExportSpec, after: int) -> Ite
             yield hi, _chosen(values, cast("list[int]", places), len(columns))
             continue
         records = [record for _, record, _ in rows]
-        results = store.results.values(job.dataset, min(records), max(records), job.stamp)
+        results = store.results.values(job.dataset, min(records), max(records), job.result_version)
         wanted = list(zip(places, [name for name, _ in extract.columns], strict=True))
         yield (
             hi,

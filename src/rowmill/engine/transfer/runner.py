@@ -16,7 +16,7 @@ from rowmill.ledger.store import Store
 
 _MARK = 10.0
 _LOOK = 0.1
-"""Seconds between two looks at what is wished of the job, while bytes come and go that no commit counts."""
+"""Seconds between two looks at what is requested of the job, while bytes come and go that no commit counts."""
 
 
 class Stopped(Exception):
@@ -61,10 +61,10 @@ class Watch:
         self._look_at = 0.0
 
     def __call__(self, _bytes: int = 0) -> None:
-        """Raises ``Stopped`` where something is wished of the job."""
+        """Raises ``Stopped`` where an action is requested of the job."""
         if (now := time.monotonic()) >= self._look_at:
             self._look_at = now + _LOOK
-            self._stopper.wish(self._ledger.poll_control(self._claim).wish)
+            self._stopper.requested_action(self._ledger.poll_control(self._claim).requested_action)
         if self._stopper.stop:
             raise Stopped
 
@@ -101,8 +101,10 @@ class TransferRunner:
                         if ending.verb is Action.CANCEL:
                             await self._runtime.save(self._mover.discard)
                         return ending.verb
-                # What was wished has been taken back.
-                self._stopper.wish((await self._runtime.save(self._ledger.poll_control, self._claim)).wish)
+                # The request was withdrawn.
+                self._stopper.requested_action(
+                    (await self._runtime.save(self._ledger.poll_control, self._claim)).requested_action
+                )
         finally:
             await self._runtime.save(self._mover.close)
 
@@ -116,7 +118,7 @@ class TransferRunner:
                 if poll_control is None:
                     # It completes, unless only rows that had failed were to be done (`retry --failed-only`).
                     return Stop(Action.PAUSE, PauseReason.USER)
-                self._stopper.wish(poll_control.wish)
+                self._stopper.requested_action(poll_control.requested_action)
                 await self._mark()
         except Stopped:
             pass

@@ -75,7 +75,7 @@ class _Test:
         self._dataset = dataset
         self._only = choice.only
         self._where = Where(choice.where) if choice.where is not None else None
-        self._inputs = Inputs(store, dataset, steps, dataset.stamp)
+        self._inputs = Inputs(store, dataset, steps, dataset.result_version)
         self._outputs = {name for step in steps for name in step.outputs}
         self._columns_of = {pk: store.browse.job(pk).columns for pk in store.results.jobs(dataset.pk)}
         if self._where:
@@ -109,14 +109,16 @@ class _Test:
         rows = [dict(zip(columns, values, strict=False)) for _, values in records]
         if records and not set(self._where.variables) <= set(columns):
             lo, hi = records[0][0], records[-1][0]
-            results = self._store.results.values(self._dataset.pk, lo, hi, self._dataset.stamp)
+            results = self._store.results.values(self._dataset.pk, lo, hi, self._dataset.result_version)
             rows = [results.get(number, {}) | row for (number, _), row in zip(records, rows, strict=True)]
         return map(self._where.holds, rows)
 
     def _seen(self, lo: int, hi: int) -> dict[int, dict[str, int]]:
         """For each record with results, the hash of the inputs that each result column was found from."""
         found: dict[int, dict[str, int]] = {}
-        for record, job, input_hash in self._store.results.inputs(self._dataset.pk, lo, hi, self._dataset.stamp):
+        for record, job, input_hash in self._store.results.inputs(
+            self._dataset.pk, lo, hi, self._dataset.result_version
+        ):
             found.setdefault(record, {}).update(dict.fromkeys(self._columns_of.get(job, ()), input_hash))
         return found
 

@@ -170,7 +170,7 @@ def _draft(
         identity=identity,
         output=output,
         revision=dataset.revision,
-        stamp=dataset.stamp,
+        result_version=dataset.result_version,
         **request.handed_on,
     )
 
@@ -245,7 +245,7 @@ def _seen_stamp(store: Store, dataset: Dataset, choice: Choice, steps: Sequence[
     if choice.where is not None:
         used |= set(Where(choice.where).variables) - set(dataset.columns)
     jobs = [pk for pk in store.results.jobs(dataset.pk) if used.intersection(store.browse.job(pk).columns)]
-    return max(map(store.results.last_stamp, jobs), default=0)
+    return max(map(store.results.last_result_version, jobs), default=0)
 
 
 def _submit_rest(store: Store, request: RunRequest) -> Submission:
@@ -271,7 +271,7 @@ def _submit_rest(store: Store, request: RunRequest) -> Submission:
         from_job=origin.pk,
         from_status=request.only,
         revision=origin.revision,
-        stamp=origin.stamp,
+        result_version=origin.result_version,
     )
     return Submission(store.browse.job(store.control.submit(draft, store.clock())), found=False)
 

@@ -138,7 +138,7 @@ def _draft(name: str, dataset: Dataset, identity: str, output: Output, extract: 
         output=output,
         extract=extract,
         revision=dataset.revision,
-        stamp=dataset.stamp,
+        result_version=dataset.result_version,
         **({"selection": ()} | more),  # type: ignore[arg-type]
     )
 

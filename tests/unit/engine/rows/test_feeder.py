@@ -18,7 +18,7 @@ def feeding(store: Store, job: Job, test: Callable[[Feeder], Coroutine[Any, Any,
 
     async def main(runtime: SimulatedRuntime) -> None:
         claim = store.ledger.claim(job.pk, store.join(), EPOCH)
-        inputs = Inputs(store, store.datasets.get(job.dataset), job.steps, job.stamp)
+        inputs = Inputs(store, store.datasets.get(job.dataset), job.steps, job.result_version)
         await test(Feeder(store, claim, job, inputs, LocalBackend(store, claim, runtime), runtime))
 
     simulate(main)

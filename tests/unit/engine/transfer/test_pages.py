@@ -149,7 +149,7 @@ def _export(store: Store, dataset: int, columns: list[str], *ranges: tuple[int, 
     chosen = ExportSpec([(name, name.upper()) for name in columns])
     draft = JobDraft(
         JobType.EXPORT, "people", dataset, ranges or [(1, seen.rows)], [], Settings(), "",
-        output=Output("/out.csv", "csv"), extract=chosen, revision=seen.revision, stamp=seen.stamp,
+        output=Output("/out.csv", "csv"), extract=chosen, revision=seen.revision, result_version=seen.result_version,
     )  # fmt: skip
     return store.browse.job(store.control.submit(draft, EPOCH)), chosen
 

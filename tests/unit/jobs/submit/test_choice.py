@@ -34,7 +34,7 @@ def find(store: Store, engine: str, step: Step, *records: int, output: str = "go
     dataset = named(store, "people")
     draft = JobDraft(
         JobType.ENRICHMENT, "people", dataset.pk, [(r, r) for r in records], [step], Settings(), "",
-        revision=dataset.revision, stamp=dataset.stamp,
+        revision=dataset.revision, result_version=dataset.result_version,
     )  # fmt: skip
     job = store.browse.job(store.control.submit(draft, store.clock()))
     claim = store.ledger.claim(job.pk, engine, store.clock())
@@ -42,7 +42,7 @@ def find(store: Store, engine: str, step: Step, *records: int, output: str = "go
     assert chunk
     starts = [Start(number, Task(number)) for number in range(1, chunk.hi + 1)]
     store.ledger.commit(claim, Batch(starts=starts, chunks=[Chunk(chunk.hi + 1, chunk.hi)]))
-    inputs = Inputs(store, dataset, [step], dataset.stamp)
+    inputs = Inputs(store, dataset, [step], dataset.result_version)
     made = Attempt(0, 1, store.clock(), 0.1, "succeeded", None, None, 0, 0, 0)
     values: dict[str, Any] = dict.fromkeys(step.outputs, output)
     done = [

@@ -33,7 +33,7 @@ CREATE TABLE datasets (
     schema       TEXT CHECK (schema IS NULL OR json_valid(schema)),
     rows         INTEGER NOT NULL CHECK (rows >= 0),
     revision     INTEGER NOT NULL DEFAULT 1 CHECK (revision >= 0),  -- 0: nothing has been imported yet
-    stamp        INTEGER NOT NULL DEFAULT 0 CHECK (stamp >= 0),  -- of the newest commit of results
+    result_version        INTEGER NOT NULL DEFAULT 0 CHECK (result_version >= 0),  -- of the newest commit of results
     content_hash TEXT,
     loader       TEXT,  -- the engine that is still filling it
     importer     INTEGER,  -- the import that writes the next revision
@@ -66,12 +66,12 @@ CREATE TABLE keys (
 CREATE TABLE results (
     dataset    INTEGER NOT NULL,
     record     INTEGER NOT NULL,
-    stamp      INTEGER NOT NULL,
+    result_version      INTEGER NOT NULL,
     job        INTEGER NOT NULL,
     number     INTEGER NOT NULL,
     seq        INTEGER NOT NULL,
     input_hash INTEGER NOT NULL,
-    PRIMARY KEY (dataset, record, stamp)
+    PRIMARY KEY (dataset, record, result_version)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX results_job ON results (job);
@@ -87,14 +87,14 @@ CREATE TABLE jobs (
 
     status       TEXT NOT NULL CHECK (status IN ('pending', 'running', 'paused', 'completed', 'failed', 'cancelled')),
     pause_reason TEXT CHECK (pause_reason IN ('user', 'usage_limit', 'budget', 'rate_limit', 'failure_spike')),
-    wish         TEXT CHECK (wish IN ('pause', 'cancel')),  -- requested, and not carried out by the engine yet
-    wish_reason  TEXT CHECK (wish_reason IN ('user', 'usage_limit', 'budget', 'rate_limit', 'failure_spike')),
+    requested_action         TEXT CHECK (requested_action IN ('pause', 'cancel')),  -- requested, and not carried out by the engine yet
+    requested_reason  TEXT CHECK (requested_reason IN ('user', 'usage_limit', 'budget', 'rate_limit', 'failure_spike')),
     error        TEXT CHECK (error IS NULL OR json_valid(error)),
     dismissed    INTEGER NOT NULL CHECK (dismissed IN (0, 1)),
     tolerated    TEXT,  -- the error code of the last failure spike, which does not pause the job again
     touched_only INTEGER NOT NULL CHECK (touched_only IN (0, 1)),  -- 1: rows that were never started are not worked
     detached     INTEGER NOT NULL DEFAULT 0 CHECK (detached IN (0, 1)),  -- 1: any worker may take it up
-    deliverer    TEXT,  -- the worker that writes its output file when it has completed
+    output_owner    TEXT,  -- the worker that writes its output file when it has completed
     generation   INTEGER NOT NULL CHECK (generation >= 0),  -- of the newest claim
     seq          INTEGER NOT NULL CHECK (seq >= 0),  -- of the newest commit
 
@@ -113,7 +113,7 @@ CREATE TABLE jobs (
     identity     TEXT NOT NULL,  -- the same for a run of the same input with the same steps
     dataset      INTEGER NOT NULL,
     revision     INTEGER NOT NULL DEFAULT 1 CHECK (revision >= 0),  -- of the dataset, as the job sees it
-    stamp        INTEGER NOT NULL DEFAULT 0 CHECK (stamp >= 0),  -- of the newest results that it sees
+    result_version        INTEGER NOT NULL DEFAULT 0 CHECK (result_version >= 0),  -- of the newest results that it sees
     first_record INTEGER,  -- row 1 is this record, and so on; null: see selection
     origin       INTEGER,  -- the job that an export reads from
     file         TEXT,  -- the upload that it reads, or the download that it makes
@@ -129,10 +129,10 @@ CREATE TABLE jobs (
 
     CHECK ((status = 'paused') = (pause_reason IS NOT NULL)),
     CHECK ((status IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)),
-    CHECK (wish IS NULL OR status = 'running'),
+    CHECK (requested_action IS NULL OR status = 'running'),
     -- A pause has a reason. A cancel may have one: that of a pause that was asked for after it.
-    CHECK (wish <> 'pause' OR wish_reason IS NOT NULL),
-    CHECK (wish IS NOT NULL OR wish_reason IS NULL),
+    CHECK (requested_action <> 'pause' OR requested_reason IS NOT NULL),
+    CHECK (requested_action IS NOT NULL OR requested_reason IS NULL),
     CHECK (succeeded + failed + skipped <= total),
     CHECK (status <> 'completed' OR succeeded + failed + skipped = total)
 ) STRICT;
@@ -141,7 +141,7 @@ CREATE INDEX jobs_identity ON jobs (identity);
 CREATE INDEX jobs_dataset ON jobs (dataset);
 CREATE INDEX jobs_status ON jobs (status, detached, type);
 CREATE INDEX jobs_file ON jobs (file) WHERE file IS NOT NULL;
-CREATE INDEX jobs_deliverer ON jobs (deliverer) WHERE deliverer IS NOT NULL;
+CREATE INDEX jobs_deliverer ON jobs (output_owner) WHERE output_owner IS NOT NULL;
 
 -- The record behind each row, for jobs whose rows are not one range of records.
 CREATE TABLE selection (
@@ -165,8 +165,8 @@ CREATE TABLE executions (
     -- Two recent moments, with the job's processed rows at each: the rate comes from these.
     mark_at          REAL NOT NULL,
     mark_processed   INTEGER NOT NULL CHECK (mark_processed >= 0),
-    before_at        REAL NOT NULL,
-    before_processed INTEGER NOT NULL CHECK (before_processed >= 0),
+    rate_sample_at        REAL NOT NULL,
+    rate_sample_processed INTEGER NOT NULL CHECK (rate_sample_processed >= 0),
     uncertain        INTEGER NOT NULL CHECK (uncertain >= 0),
     PRIMARY KEY (job, number),
     CHECK ((finished_at IS NULL) = (ended_as IS NULL))

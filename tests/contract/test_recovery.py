@@ -1,4 +1,4 @@
-"""What a dead engine leaves: uncertain calls, rows that remember their crashes, and wishes."""
+"""What a dead engine leaves: uncertain calls, rows that remember their crashes, and requests."""
 
 from contextlib import suppress
 
@@ -95,7 +95,7 @@ def test_the_lines_of_dead_engines_go_with_their_claims(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "verb", "status"),
+    ("requested_action", "verb", "status"),
     [
         ("pause", "pause", JobStatus.PAUSED),
         ("pause", "cancel", JobStatus.CANCELLED),
@@ -107,12 +107,12 @@ def test_the_lines_of_dead_engines_go_with_their_claims(bench: Bench) -> None:
         ("cancel", "delete", None),
     ],
 )
-def test_an_engine_that_dies_before_it_obeyed_leaves_the_wish_to_the_next_who_speaks(
-    bench: Bench, wish: str, verb: str, status: JobStatus | None
+def test_an_engine_that_dies_before_it_obeyed_leaves_the_request_to_the_next_who_speaks(
+    bench: Bench, requested_action: str, verb: str, status: JobStatus | None
 ) -> None:
     claim = bench.claim(bench.job())
     bench.start(claim, 2)
-    getattr(bench.control, wish)(claim.job, NOW)
+    getattr(bench.control, requested_action)(claim.job, NOW)
     bench.crash(claim)
     with suppress(IllegalTransition):  # what counts is how the job stands
         getattr(bench.control, verb)(claim.job, NOW)

@@ -1,4 +1,4 @@
-"""What a user says while an engine works: wishes, how they outrank each other, and how they are taken back."""
+"""What a user says while an engine works: requests, how they outrank each other, and how they are taken back."""
 
 import pytest
 
@@ -18,11 +18,16 @@ def claim(bench: Bench) -> Claim:
     return claim
 
 
-def test_a_pause_is_a_wish_until_the_engine_obeys(bench: Bench, claim: Claim) -> None:
+def test_a_pause_is_a_request_until_the_engine_obeys(bench: Bench, claim: Claim) -> None:
     bench.control.pause(claim.job, NOW)
     job = bench.browse.job(claim.job)
-    assert (job.status, job.wish, job.stopping, job.pause_reason) == (JobStatus.RUNNING, Action.PAUSE, True, None)
-    assert bench.ledger.poll_control(claim).wish is Action.PAUSE
+    assert (job.status, job.requested_action, job.stopping, job.pause_reason) == (
+        JobStatus.RUNNING,
+        Action.PAUSE,
+        True,
+        None,
+    )
+    assert bench.ledger.poll_control(claim).requested_action is Action.PAUSE
 
     assert bench.ledger.finish(claim, Action.PAUSE, NOW)
     job = bench.browse.job(claim.job)
@@ -57,7 +62,7 @@ def test_resume_takes_a_standing_pause_back_and_the_engine_goes_on(bench: Bench,
     bench.control.resume(claim.job, NOW)
     assert bench.lines(claim.job) == before
     assert not bench.ledger.finish(claim, Action.PAUSE, NOW)
-    assert bench.ledger.poll_control(claim).wish is None
+    assert bench.ledger.poll_control(claim).requested_action is None
     with pytest.raises(Busy, match="is being run by process"):
         bench.control.resume(claim.job, NOW)
 
@@ -66,7 +71,7 @@ def test_cancel_outranks_pause_and_is_not_taken_back(bench: Bench, claim: Claim)
     bench.control.pause(claim.job, NOW)
     bench.control.cancel(claim.job, NOW)
     bench.control.pause(claim.job, NOW)
-    assert bench.ledger.poll_control(claim).wish is Action.CANCEL
+    assert bench.ledger.poll_control(claim).requested_action is Action.CANCEL
     with pytest.raises(Busy, match="is being cancelled"):
         bench.control.resume(claim.job, NOW)
     assert not bench.ledger.finish(claim, Action.PAUSE, NOW)
@@ -82,14 +87,14 @@ def test_a_cancel_is_not_lost_when_the_engine_stops_for_its_own_reason(
     bench.control.cancel(claim.job, NOW)
     bench.ledger.finish(claim, verb, NOW, reason=PauseReason.BUDGET if verb is Action.PAUSE else None)
     job = bench.browse.job(claim.job)
-    assert JobStatus.CANCELLED in (job.status, job.wish and JobStatus.CANCELLED)
+    assert JobStatus.CANCELLED in (job.status, job.requested_action and JobStatus.CANCELLED)
 
 
 def test_a_pause_is_not_lost_when_the_engine_leaves_the_job_to_another(bench: Bench, claim: Claim) -> None:
     bench.control.pause(claim.job, NOW)
     bench.ledger.finish(claim, Action.RELEASE, NOW)
     job = bench.browse.job(claim.job)
-    assert job.status is JobStatus.PAUSED or job.wish is Action.PAUSE
+    assert job.status is JobStatus.PAUSED or job.requested_action is Action.PAUSE
 
 
 def test_the_last_row_completes_a_job_that_should_pause(bench: Bench) -> None:
