@@ -5,10 +5,10 @@ import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from rowmill.client.exchange import Request
 from rowmill.core.errors import UsageError
+from rowmill.core.proxy import environment_proxy
 
 DEFAULT_URL = "http://127.0.0.1:8642"
 CONNECT_WITHIN = 10.0
@@ -45,13 +45,8 @@ class Address:
     @property
     def proxy(self) -> str | None:
         """The proxy that the environment names for this server; none reaches this machine itself."""
-        parts = urlsplit(self.url)
-        host = parts.hostname or ""
-        if _is_here(host) or proxy_bypass(host):
-            return None
-        proxies = getproxies()
-        found = proxies.get(parts.scheme) or proxies.get("all")
-        return found if found is None or "://" in found else f"http://{found}"
+        host = urlsplit(self.url).hostname or ""
+        return None if _is_here(host) else environment_proxy(self.url)
 
     def out_of_reach(self, error: BaseException) -> tuple[str, str]:
         """What to say of it, and what to do."""

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO, Generic, TypeAlias, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -13,6 +12,7 @@ from uuid import uuid4
 import orjson
 
 from rowmill.client.errors import ApiError, Unreachable, api_error
+from rowmill.core.rate_headers import retry_after
 
 T = TypeVar("T")
 
@@ -230,13 +230,9 @@ def _pause(attempt: int) -> float:
 
 
 def _asked_for(answer: Answer) -> float | None:
-    """The seconds of ``Retry-After`` (RFC 9110), up to the longest pause."""
-    text = answer.headers.get("retry-after", "")
-    try:
-        seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return None
-    return min(seconds, _LONGEST_PAUSE) if seconds > 0 else None
+    """The seconds that the server asks to wait, up to the longest pause."""
+    seconds = retry_after(answer.headers.get, time.time)
+    return min(seconds, _LONGEST_PAUSE) if seconds else None
 
 
 def _text(value: Any) -> str:

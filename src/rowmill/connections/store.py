@@ -6,8 +6,9 @@ from typing import Any
 
 import orjson
 
+from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.errors import Busy
-from rowmill.db.database import ALL, Database, Transaction
+from rowmill.db.database import Database, Transaction
 from rowmill.ledger.mapping import step_of
 
 _FIELDS = "id, name, provider, base_url, secret, rpm, tpm, revision, created_at"
@@ -42,7 +43,7 @@ class Connections:
         with self._database.transaction() as tx:
             return bool(tx.change(sql, values))
 
-    def page(self, after: str = "", limit: int = ALL) -> list[Connection]:
+    def page(self, after: str = "", limit: int = NO_LIMIT) -> list[Connection]:
         """Connections in the order of their names, after that one."""
         sql = f"SELECT {_FIELDS} FROM connections WHERE name > ? ORDER BY name LIMIT ?"  # noqa: S608 - constants only
         return [Connection(*line) for line in self._database.read(sql, (after, limit))]

@@ -11,10 +11,6 @@ DbRow = tuple[Any, ...]
 """One line of a result."""
 
 
-ALL = 1 << 62
-"""A limit that nothing reaches."""
-
-
 class Transaction(Protocol):
     """A write transaction: all or nothing, and alone."""
 

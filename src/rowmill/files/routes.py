@@ -6,6 +6,7 @@ import anyio
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.errors import NotFound
 from rowmill.files import uploads as bodies
 from rowmill.files.downloads import BODY, send_file
@@ -22,8 +23,6 @@ from rowmill.tables.filenames import safe_name
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
-_ANY = 1 << 62
-"""The policy says how large a file may be."""
 _CONTENT = {"type": "string", "format": "binary", "minLength": 1}
 _FORM = {"type": "object", "properties": {"file": _CONTENT}, "required": ["file"]}
 _UPLOAD = {
@@ -55,7 +54,7 @@ FileDep = Annotated[StoredFile, Depends(_the_file)]
     response_model=FileOutput,
     dependencies=[RUN],
     responses=responses("too_large", "disk_full", "idempotency_key_reused", "busy"),
-    max_body_size=_ANY,
+    max_body_size=NO_LIMIT,  # the policy limits it
     openapi_extra=_UPLOAD,
 )
 async def upload_file(

@@ -9,6 +9,7 @@ no more than the calls in flight cost beyond what they were taken to cost.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.commit import Claim
 from rowmill.core.usage import Amount, Grant, UsageLimits
 from rowmill.db.database import Database, DbRow
@@ -24,8 +25,6 @@ WHERE day BETWEEN ? AND ?
 """
 _HELD = "SELECT job, generation, engine, held_rows, held_cost FROM claims"
 _HOLD = "UPDATE claims SET held_rows = ?, held_cost = ? WHERE job = ? AND generation = ?"
-
-_PLENTY = 1 << 62
 
 
 class Allowances:
@@ -63,8 +62,8 @@ class Allowances:
 
 def _room(limits: UsageLimits) -> Amount:
     return Amount(
-        _PLENTY if limits.rows is None else limits.rows,
-        _PLENTY if limits.cost is None else limits.cost,
+        NO_LIMIT if limits.rows is None else limits.rows,
+        NO_LIMIT if limits.cost is None else limits.cost,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.errors import NotFound, UsageError
 from rowmill.core.job import Attempt, Execution, Job, Row, WorkerInfo
 from rowmill.core.status import JobStatus, JobType, RowStatus
@@ -19,8 +20,6 @@ _CURRENT = "seq <= ? AND (superseded IS NULL OR superseded > ?)"
 _WAITING = "SELECT number FROM deferred WHERE job = ? AND number BETWEEN ? AND ?"
 _OVERRULED = "SELECT number FROM outcomes WHERE job = ? AND number BETWEEN ? AND ? AND superseded IS NULL"
 _SUPERSEDED = "A later line has the same key."
-_NOW = 1 << 62
-"""A sequence number after every other: the present."""
 
 
 Settled = tuple[str, dict[str, Any] | None, str | None, str | None]
@@ -65,7 +64,7 @@ class Browse:
         return job_of(lines[0], self._database) if lines else None
 
     def jobs(
-        self, status: JobStatus | None = None, type_: JobType | None = None, before: int = _NOW, limit: int = 100
+        self, status: JobStatus | None = None, type_: JobType | None = None, before: int = NO_LIMIT, limit: int = 100
     ) -> list[Job]:
         """A page of jobs, newest first, older than ``before``."""
         lines = self._database.read(
@@ -130,7 +129,7 @@ class Browse:
         values = orjson.loads(f"[{','.join([line[0] for line in data])}]")
         return list(zip(numbers, records, values, strict=True))
 
-    def rows(self, job: int, lo: int, hi: int, pin: int = _NOW) -> list[Row]:
+    def rows(self, job: int, lo: int, hi: int, pin: int = NO_LIMIT) -> list[Row]:
         """Rows ``lo`` to ``hi`` as they stood at sequence number ``pin``, unsettled ones as pending or running."""
         outcomes = self._outcomes(job, lo, hi, pin)
         running = {
@@ -152,7 +151,7 @@ class Browse:
 
     def lines(self, job: int, lo: int, hi: int) -> list[Row]:
         """Rows ``lo`` to ``hi`` of an import or export, as far as it has looked at them."""
-        outcomes = self._outcomes(job, lo, hi, _NOW)
+        outcomes = self._outcomes(job, lo, hi, NO_LIMIT)
         waiting = {n for (n,) in self._database.read(_WAITING, (job, lo, hi))}
         spans = iter(self._spans(job, lo, hi))
         span = next(spans, None)

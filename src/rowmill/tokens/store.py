@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from rowmill.core.access import Access
-from rowmill.db.database import ALL, Database
+from rowmill.core.bounds import NO_LIMIT
+from rowmill.db.database import Database
 
 _FIELDS = "id, name, scope, created_at, used_at"
 
@@ -33,7 +34,7 @@ class Tokens:
                 (token.id, token.name, token.scope.value, digest, token.created_at),
             )
 
-    def page(self, after: str = "", limit: int = ALL) -> list[Token]:
+    def page(self, after: str = "", limit: int = NO_LIMIT) -> list[Token]:
         """Tokens in the order of their ids, after that one."""
         sql = f"SELECT {_FIELDS} FROM tokens WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - constants only
         return [_token(*line) for line in self._database.read(sql, (after, limit))]

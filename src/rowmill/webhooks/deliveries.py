@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.errors import NotFound
 from rowmill.db.database import Database, DbRow, Transaction
 from rowmill.db.values import new_id, placeholders
@@ -18,9 +19,6 @@ from rowmill.ledger.events import Event, Events
 from rowmill.webhooks.delivery import Again, Delivery, DeliveryAttempt, DeliveryStatus, Ruling, Webhook
 from rowmill.webhooks.store import FIELDS as WEBHOOK_FIELDS
 from rowmill.webhooks.store import deactivate, no_webhook, webhook_of
-
-NOW = 1 << 62
-"""A number after every other: the present."""
 
 _FIELDS = "pk, id, webhook, event, type, payload, status, tries, due_at, created_at"
 _INSERT = "INSERT INTO deliveries (id, webhook, event, type, payload, status, tries, due_at, created_at)"
@@ -89,7 +87,13 @@ class Deliveries:
                         _note(tx, pk, DeliveryAttempt(at, 0.0, None, _BROKEN))
 
     def due(
-        self, sender: str, now: float, limit: int, lease: float, each: int = NOW, under_way: Mapping[str, int] = _NONE
+        self,
+        sender: str,
+        now: float,
+        limit: int,
+        lease: float,
+        each: int = NO_LIMIT,
+        under_way: Mapping[str, int] = _NONE,
     ) -> list[tuple[Delivery, Webhook]]:
         """Claims up to ``limit`` due deliveries for ``lease`` seconds, in which nobody else gets them while ``sender``
         (of ``Store.register``) lives. No webhook has more than ``each`` under way, counting those already
@@ -139,7 +143,7 @@ class Deliveries:
         return _delivery_of(changed[0])
 
     def page(
-        self, webhook: str, status: DeliveryStatus | None = None, before: int = NOW, limit: int = 100
+        self, webhook: str, status: DeliveryStatus | None = None, before: int = NO_LIMIT, limit: int = 100
     ) -> list[Delivery]:
         """A page of deliveries, newest first, made before number ``before``."""
         lines = self._database.read(
@@ -149,7 +153,7 @@ class Deliveries:
         )
         return [_delivery_of(line) for line in lines]
 
-    def attempts(self, delivery: int, before: int = NOW, limit: int = 100) -> list[DeliveryAttempt]:
+    def attempts(self, delivery: int, before: int = NO_LIMIT, limit: int = 100) -> list[DeliveryAttempt]:
         """A page of the tries of a delivery, the newest first."""
         lines = self._database.read(
             """SELECT at, duration, http_status, error, number FROM delivery_attempts

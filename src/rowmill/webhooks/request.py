@@ -5,13 +5,14 @@ Nothing of an answer is trusted: redirects are not followed, and no more of it i
 
 import asyncio
 from dataclasses import dataclass, replace
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 
+from rowmill.core.quote import one_line
+from rowmill.core.rate_headers import retry_after
 from rowmill.net.connection import in_words, innermost
-from rowmill.net.public_socket import PrivateAddress, public_socket
+from rowmill.net.public_socket import PrivateAddress
+from rowmill.net.session import open_session
 
 _READ = 1024
 _LONGEST_QUOTE = 200
@@ -26,18 +27,10 @@ class Answer:
     retry_after: float | None = None
 
 
-def open_session(*, allow_private: bool) -> aiohttp.ClientSession:
-    """What requests are sent with. Unless private addresses are allowed, they are refused as they are connected to."""
-    return aiohttp.ClientSession(
-        # A receiver is told of something now and then: no connection is worth keeping.
-        connector=aiohttp.TCPConnector(
-            limit=0, force_close=True, socket_factory=None if allow_private else public_socket
-        ),
-        timeout=aiohttp.ClientTimeout(),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": "rowmill", "Content-Type": "application/json", "Accept-Encoding": "identity"},
-        auto_decompress=False,
-    )
+def open_sender(*, allow_private: bool) -> aiohttp.ClientSession:
+    """A session for ``post``. Deliveries are too rare for a connection to be worth keeping."""
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+    return open_session(headers, public_only=not allow_private, keep_alive=False, decompress=False)
 
 
 async def post(
@@ -69,25 +62,13 @@ def _answer(response: aiohttp.ClientResponse, now: float) -> Answer:
     error = f"The receiver answered {response.status}."
     if 300 <= response.status < 400:
         error = f"{error} Redirects are not followed: give the webhook the final URL."
-    return Answer(response.status, error, _retry_after(response.headers.get("Retry-After", ""), now))
+    return Answer(response.status, error, retry_after(response.headers.get, lambda: now))
 
 
 async def _quote(response: aiohttp.ClientResponse) -> str:
     """The beginning of the body on one line."""
     text = (await response.content.read(_READ)).decode(errors="replace")
-    line = "".join(each if each.isprintable() else " " for each in " ".join(text.split()))
-    return line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE]}…"
-
-
-def _retry_after(value: str, now: float) -> float | None:
-    """Seconds to wait, told as such or as a date (RFC 9110, 10.2.3)."""
-    if value.isascii() and value.isdigit():
-        return float(value[:10])
-    try:
-        date = parsedate_to_datetime(value)
-        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
-        return None
+    return one_line("".join(each if each.isprintable() else " " for each in text), _LONGEST_QUOTE)
 
 
 def _words(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
+from rowmill.core.bounds import NO_LIMIT
 from rowmill.http import etags
 from rowmill.http.access import ADMIN
 from rowmill.http.context import StoreDep
@@ -13,7 +14,7 @@ from rowmill.http.paging import Cursor, Limit, Pager
 from rowmill.http.problems import responses
 from rowmill.shapes.base import Page
 from rowmill.webhooks import service as webhooks
-from rowmill.webhooks.deliveries import NOW, Deliveries
+from rowmill.webhooks.deliveries import Deliveries
 from rowmill.webhooks.delivery import DeliveryStatus, Webhook
 from rowmill.webhooks.service import delivery_view, webhook_view
 from rowmill.webhooks.shapes import (
@@ -148,7 +149,7 @@ def list_deliveries(
 ) -> Any:
     """What was or is to be sent to a webhook, newest first, with the tries."""
     pager = Pager("deliveries", webhook.id, status)
-    found = Deliveries(store.database).page(webhook.id, status, pager.after(cursor, NOW), limit + 1)
+    found = Deliveries(store.database).page(webhook.id, status, pager.after(cursor, NO_LIMIT), limit + 1)
     return pager.page(found, limit, lambda delivery: delivery.pk, lambda delivery: delivery_view(store, delivery))
 
 

@@ -17,7 +17,7 @@ from rowmill.ledger.store import Store
 from rowmill.webhooks.deliveries import Deliveries
 from rowmill.webhooks.delivery import Delivery, DeliveryAttempt, Webhook, rule
 from rowmill.webhooks.payload import payload_of
-from rowmill.webhooks.request import Answer, open_session, post
+from rowmill.webhooks.request import Answer, open_sender, post
 from rowmill.webhooks.service import signing_secrets
 from rowmill.webhooks.signature import headers
 
@@ -68,7 +68,7 @@ class WebhookSender:
         when it is cancelled is sent again by the next."""
         self._loop = asyncio.get_running_loop()
         self._name = self._store.register()
-        async with open_session(allow_private=self._allow_private) as session:
+        async with open_sender(allow_private=self._allow_private) as session:
             try:
                 while not self._stopping:
                     self._woken.clear()

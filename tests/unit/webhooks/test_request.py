@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from rowmill.testing.http_protocol import HttpRequest, HttpResponse
-from rowmill.webhooks.request import Answer, open_session, post
+from rowmill.webhooks.request import Answer, open_sender, post
 from tests.support.receiver import Script, receiver
 
 NOW = 1_700_000_000.0
@@ -13,7 +13,7 @@ BODY = b'{"type":"job.completed"}'
 
 def _post(url: str, *, within: float = 20.0, allow_private: bool = True) -> Awaitable[Answer]:
     async def scenario() -> Answer:
-        async with open_session(allow_private=allow_private) as session:
+        async with open_sender(allow_private=allow_private) as session:
             return await post(session, url, BODY, {"webhook-id": "msg_1"}, within=within, now=NOW)
 
     return scenario()
@@ -59,7 +59,7 @@ def test_a_refusal_is_quoted_on_one_line_and_cut_short() -> None:
     answer, _ = _answer(lambda request: HttpResponse(500, b"out of\r\n\x1b[31mpaper" + b" and ink" * 100))
     assert answer.status == 500
     assert answer.error
-    assert answer.error.startswith("The receiver answered 500. out of  [31mpaper and ink")
+    assert answer.error.startswith("The receiver answered 500. out of [31mpaper and ink")
     assert answer.error.endswith("…")
     assert len(answer.error) < 250
 
@@ -77,7 +77,7 @@ def test_redirects_are_not_followed() -> None:
         ("120", 120.0),
         ("Tue, 14 Nov 2023 22:14:20 GMT", 60.0),
         ("Tue, 14 Nov 2023 22:00:00 GMT", 0.0),
-        ("9" * 400, 9_999_999_999.0),
+        ("9" * 400, None),
         ("soon", None),
         ("-5", None),
         ("²", None),

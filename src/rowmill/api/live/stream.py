@@ -11,12 +11,12 @@ from starlette.types import Receive, Scope, Send
 from rowmill.api.live import frames
 from rowmill.api.live.frames import StatusFrame, snapshot_of, status_frame
 from rowmill.api.live.hub import Hub, Listener
+from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus
 from rowmill.ledger.store import Store
 
 _PAGE = 100
-_NEWEST = 1 << 62
 _GOING_ON = (JobStatus.RUNNING, JobStatus.PENDING, JobStatus.PAUSED)
 
 
@@ -91,7 +91,7 @@ class EventStream(StreamingResponse):
             yield await asyncio.to_thread(self._the_job, self._listener.job)
         else:
             for status in _GOING_ON:
-                before = _NEWEST
+                before = NO_LIMIT
                 while page := await asyncio.to_thread(self._page, status, before):
                     before, chunk = page
                     yield chunk

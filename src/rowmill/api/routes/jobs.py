@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Response
 from rowmill.api import lookup
 from rowmill.api.examples import JOBS
 from rowmill.api.submissions import submit_job
+from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.errors import Busy
 from rowmill.core.job import Job, Settings
 from rowmill.core.money import nano
@@ -32,7 +33,6 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _LARGEST = 10 << 20
 """Bytes of a request that makes a job, inline rows included."""
-_NEWEST = 1 << 62
 _WHY_NOT = (
     "busy", "conflict", "idempotency_key_reused", "input", "not_found", "nothing_to_do", "remote_code", "server_file",
     "unavailable", "usage",
@@ -83,7 +83,7 @@ def list_jobs(
 ) -> Any:
     """Jobs, newest first."""
     pager = Pager("jobs", status, type_)
-    found = store.browse.jobs(status, type_, pager.after(cursor, _NEWEST), limit + 1)
+    found = store.browse.jobs(status, type_, pager.after(cursor, NO_LIMIT), limit + 1)
     now = store.clock()
     return pager.page(found, limit, lambda job: job.pk, lambda job: job_view(job, now))
 

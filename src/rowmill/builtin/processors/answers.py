@@ -7,6 +7,7 @@ import jsonschema_rs
 import orjson
 
 from rowmill.core.columns import answer_schema
+from rowmill.core.quote import one_line
 
 _LONGEST_QUOTE = 120
 
@@ -49,7 +50,7 @@ class AnswerReader:
         error = next(iter(self._validator.iter_errors(values)))
         column, *inner = error.instance_path
         place = f"{column!r}{''.join(f'[{step!r}]' for step in inner)}"
-        return f"The answer's {place} does not fit: {_quoted(error.message)}."
+        return f"The answer's {place} does not fit: {one_line(error.message, _LONGEST_QUOTE)}."
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def _object(text: str) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         answer = _outermost(text)
     if not isinstance(answer, dict):
-        raise InvalidAnswer(f"The answer is not a JSON object: {_quoted(text) or 'it is empty'}.")
+        raise InvalidAnswer(f"The answer is not a JSON object: {one_line(text, _LONGEST_QUOTE) or 'it is empty'}.")
     return answer
 
 
@@ -82,8 +83,3 @@ def _repair(schema: Mapping[str, Any]) -> Callable[[Any], Any] | None:
 
 def _folded(text: str) -> str:
     return " ".join(text.split()).casefold()
-
-
-def _quoted(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE]}…"

@@ -10,14 +10,11 @@ from yarl import URL
 from rowmill.builtin.processors.http_request import InvalidRequest, Request, RequestTemplate, variables
 from rowmill.builtin.processors.http_response import Response, ResponseReader, Results, quoted
 from rowmill.core.outcome import Failed, Outcome, RetryLater
+from rowmill.core.rate_headers import Clock
 from rowmill.net.connection import in_words, innermost
-from rowmill.net.pacing import Clock
-from rowmill.net.public_socket import PrivateAddress, public_socket
+from rowmill.net.public_socket import PrivateAddress
+from rowmill.net.session import CONNECT_TIMEOUT, open_session
 
-_CONNECT_TIMEOUT = 30.0
-"""Seconds for DNS, TCP and TLS together; the engine's timeout bounds the call as a whole."""
-_IDLE_TIMEOUT = 4.0
-"""Seconds that an idle connection is kept: less than the 5 after which many servers close one."""
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LONGEST_BODY = 16 * 1024 * 1024
@@ -50,16 +47,7 @@ class HttpProcessor:
         return variables(config)
 
     async def open(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,
-                keepalive_timeout=_IDLE_TIMEOUT,
-                socket_factory=None if self._allow_private else public_socket,
-            ),
-            timeout=aiohttp.ClientTimeout(connect=_CONNECT_TIMEOUT),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "rowmill"},
-        )
+        self._session = open_session({}, public_only=not self._allow_private)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -84,7 +72,7 @@ class HttpProcessor:
         except aiohttp.InvalidURL:  # its text repeats the URL
             return Failed("invalid_request", f"{server} is no address that can be called.")
         except TimeoutError:
-            return RetryLater("timeout", f"{server} took no connection within {_CONNECT_TIMEOUT:g} seconds.")
+            return RetryLater("timeout", f"{server} took no connection within {CONNECT_TIMEOUT:g} seconds.")
         except (aiohttp.ClientError, OSError) as error:
             cause = innermost(error)
             if isinstance(cause, PrivateAddress):

@@ -14,8 +14,9 @@ import orjson
 from rowmill.builtin.processors.answers import InvalidAnswer
 from rowmill.core.errors import UsageError
 from rowmill.core.outcome import Done, Failed, RetryLater
+from rowmill.core.quote import one_line
+from rowmill.core.rate_headers import Clock, Header, retry_after, spent_limit
 from rowmill.core.suggest import did_you_mean, listing
-from rowmill.net.pacing import Clock, Header, retry_after, spent_limit
 
 _LONGEST_QUOTE = 120
 _LONG_NUMBER = re.compile(r"[0-9]{19}")
@@ -141,8 +142,7 @@ class ResponseReader:
 
 def quoted(text: str) -> str:
     """The beginning of a text on one line."""
-    line = " ".join(text[: 8 * _LONGEST_QUOTE].split())
-    return line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE]}…"
+    return one_line(text[: 8 * _LONGEST_QUOTE], _LONGEST_QUOTE)
 
 
 def _holds_long_integer(text: str, values: Mapping[str, Any]) -> bool:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import orjson
 
 from rowmill.core.outcome import NO_USAGE, Failed, RetryLater, StopJob, Usage
-from rowmill.net.pacing import Clock, Header, retry_after, spent_limit
+from rowmill.core.quote import one_line
+from rowmill.core.rate_headers import Clock, Header, retry_after, spent_limit
 from rowmill.plugins.contracts import Completion
 
 Answer = Completion | Failed | RetryLater | StopJob
@@ -77,10 +78,7 @@ class ResponseReader:
 
     def redacted(self, text: str) -> str:
         """The text on one line, cut to a quotable length and without the key."""
-        line = " ".join(text.split())
-        if self.key.value:
-            line = line.replace(self.key.value, "[key]")
-        return line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE]}…"
+        return one_line(text.replace(self.key.value, "[key]") if self.key.value else text, _LONGEST_QUOTE)
 
     def _success(self, response: ChatResponse) -> Answer:
         try:

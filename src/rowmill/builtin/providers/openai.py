@@ -8,7 +8,6 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
@@ -17,19 +16,15 @@ from yarl import URL
 from rowmill.builtin.providers.chat_response import Answer, ChatResponse, Key, ResponseReader, rejects_schema
 from rowmill.core.errors import UsageError
 from rowmill.core.outcome import Failed, RetryLater, StopJob
+from rowmill.core.proxy import environment_proxy
+from rowmill.core.rate_headers import Clock
 from rowmill.net.connection import in_words, innermost
-from rowmill.net.pacing import Clock
+from rowmill.net.session import CONNECT_TIMEOUT, open_session
 from rowmill.plugins.contracts import Completion, Request
 
 _BASE_URL = "https://api.openai.com/v1"
 _KEY_NAME = "OPENAI_API_KEY"
 _HTTP_URL = re.compile(r"https?://[!-~]+", re.ASCII)
-_CONNECT_TIMEOUT = 30.0
-"""Seconds for DNS, TCP, proxy and TLS together. The call as a whole needs no bound of its own: the engine's timeout
-cancels it, and that closes the connection."""
-_IDLE_TIMEOUT = 4.0
-"""Seconds that an idle connection is kept. Many servers (uvicorn and with it vLLM, llama.cpp, Node) close one after 5,
-and a call that meets such a close on its way fails uncertainly: the server may have begun to work on it."""
 
 
 class OpenAIProvider:
@@ -39,16 +34,26 @@ class OpenAIProvider:
 
     max_concurrency = None
 
-    def __init__(self, model: str, config: Mapping[str, Any], clock: Clock = time.time) -> None:
+    def __init__(
+        self,
+        model: str,
+        config: Mapping[str, Any],
+        clock: Clock = time.time,
+        *,
+        connect_timeout: float = CONNECT_TIMEOUT,
+    ) -> None:
         self._model = model
+        self._connect_timeout = connect_timeout
         base_url = (config.get("base_url") or _BASE_URL).strip()
         url, models_url = _endpoint(base_url, "chat/completions"), _endpoint(base_url, "models")
         key = _key(config)
         _check_key(key, required=not config.get("base_url"))
         self._url = url.with_user(None) if key.value else url
         self._models_url = models_url.with_user(None) if key.value else models_url
-        self._proxy = _proxy(url)
-        self._headers = {"Content-Type": "application/json", "User-Agent": "rowmill"} | (
+        # Looked up once: aiohttp's own `trust_env` asks in a thread for every call, and in another for a password in
+        # ~/.netrc, which would replace the key.
+        self._proxy = environment_proxy(str(url))
+        self._headers = {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {key.value}"} if key.value else {}
         )
         self._reader = ResponseReader(str(url.host_port_subcomponent), model, key, clock)
@@ -58,13 +63,7 @@ class OpenAIProvider:
         self.limit_key: str | None = sha256(f"{url}\0{key.value or ''}".encode()).hexdigest()[:16]
 
     async def open(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_TIMEOUT),
-            timeout=aiohttp.ClientTimeout(connect=_CONNECT_TIMEOUT),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=self._headers,
-            proxy=self._proxy,
-        )
+        self._session = open_session(self._headers, proxy=self._proxy, connect_timeout=self._connect_timeout)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -104,7 +103,7 @@ class OpenAIProvider:
             async with self._session.request(method, url, data=body, allow_redirects=False) as response:
                 return ChatResponse(response.status, response.headers.get, await response.read())
         except TimeoutError:
-            return RetryLater("timeout", f"{server} took no connection within {_CONNECT_TIMEOUT:g} seconds.")
+            return RetryLater("timeout", f"{server} took no connection within {self._connect_timeout:g} seconds.")
         except (aiohttp.ClientError, OSError) as error:
             return RetryLater("connection", f"The connection to {server} failed: {self._cause(error)}.")
 
@@ -138,20 +137,6 @@ def _endpoint(base_url: str, place: str) -> URL:
         if _HTTP_URL.fullmatch(base_url) and url.host and url.host.encode("idna"):
             return url
     raise UsageError("The base URL is no HTTP address.", "Write it as https://HOST/v1.")
-
-
-def _proxy(url: URL) -> str | None:
-    """The proxy that the environment names, looked up once: aiohttp's ``trust_env`` asks in a thread for every call,
-    and in another for a password in ``~/.netrc`` that would go before the key. Raises ``UsageError`` for one that does
-    not speak HTTP."""
-    proxy = None if proxy_bypass(f"{url.host}:{url.port}") else getproxies().get(url.scheme)
-    if not proxy:
-        return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if not _HTTP_URL.fullmatch(proxy):
-        name = f"{url.scheme}_proxy"
-        raise UsageError(f"The proxy in {name} is no HTTP proxy.", f"Set {name} to http://HOST:PORT.")
-    return proxy
 
 
 def _key(config: Mapping[str, Any]) -> Key:

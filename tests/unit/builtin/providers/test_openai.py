@@ -27,8 +27,9 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
-async def ask_all(url: str, *requests: Request) -> list[Answer]:
-    provider = OpenAIProvider("small", {"base_url": url, "api_key_env": "EXAMPLE_KEY"})
+async def ask_all(url: str, *requests: Request, connect_timeout: float = 5.0) -> list[Answer]:
+    config = {"base_url": url, "api_key_env": "EXAMPLE_KEY"}
+    provider = OpenAIProvider("small", config, connect_timeout=connect_timeout)
     await provider.open()
     try:
         return [await provider.complete(request) for request in requests]
@@ -193,7 +194,7 @@ def test_a_host_exempt_from_the_proxy_is_called_directly(monkeypatch: pytest.Mon
 
 def test_a_proxy_that_does_not_speak_http_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", f"socks5://me:{KEY}@proxy.invalid")
-    with pytest.raises(UsageError, match=r"The proxy in https_proxy is no HTTP proxy\.") as caught:
+    with pytest.raises(UsageError, match=r"The proxy in https_proxy is not an HTTP proxy\.") as caught:
         OpenAIProvider("small", {"base_url": "https://models.invalid/v1"})
     assert KEY not in str(caught.value)
 
@@ -286,11 +287,10 @@ def test_a_call_that_may_have_reached_the_server_is_not_repeated_unasked() -> No
     assert server.total == 2
 
 
-def test_a_server_that_takes_no_connection_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rowmill.builtin.providers.openai._CONNECT_TIMEOUT", 0.05)
+def test_a_server_that_takes_no_connection_is_tried_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # TCP connects, but no TLS follows
         server = f"127.0.0.1:{silent.getsockname()[1]}"
-        [outcome] = asyncio.run(ask_all(f"https://{server}/v1?key={KEY}", ASK))
+        [outcome] = asyncio.run(ask_all(f"https://{server}/v1?key={KEY}", ASK, connect_timeout=0.05))
     assert outcome == RetryLater("timeout", f"{server} took no connection within 0.05 seconds.")
 
 

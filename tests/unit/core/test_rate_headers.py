@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rowmill.net.pacing import retry_after, spent_limit
+from rowmill.core.rate_headers import retry_after, spent_limit
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
