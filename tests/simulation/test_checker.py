@@ -120,8 +120,8 @@ def test_an_engine_that_takes_more_rows_than_it_may(monkeypatch: pytest.MonkeyPa
 def test_an_engine_that_starts_rows_although_it_is_to_pause(
     monkeypatch: pytest.MonkeyPatch, caught: Callable[[], str]
 ) -> None:
-    monkeypatch.setattr("rowmill.engine.stop.Stopper.requested_action", lambda self, verb: None)
-    assert "after the commit that saw the requested action" in caught()
+    monkeypatch.setattr("rowmill.engine.stop.Stopper.request", lambda self, action: None)
+    assert "after the commit that saw the request to stop" in caught()
 
 
 def test_refusals_that_cost_an_attempt(monkeypatch: pytest.MonkeyPatch, caught: Callable[[], str]) -> None:

@@ -289,11 +289,11 @@ class World:
             requests = {**often, "cancel": 0.3, "abort": 0.5, "release": 0.5}
             self._say(self.chance.choices(list(requests), list(requests.values()))[0])
 
-    def _say(self, verb: str) -> None:
+    def _say(self, action: str) -> None:
         """As a user would, from another process; what the job's status does not allow is refused."""
         control, now = self.store.control, self.now()
         with suppress(RowmillError):
-            match verb:
+            match action:
                 case "pause":
                     control.pause(self.job.pk, now)
                 case "resume":

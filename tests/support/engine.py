@@ -87,12 +87,12 @@ def work(
     return simulate(main, seed, latency)
 
 
-def requested_action(store: Store, verb: str, job: Job, at: float) -> Callable[[Engine], Coroutine[Any, Any, None]]:
-    """Says ``verb`` of ``job`` after ``at`` seconds, as another process would."""
+def requested_action(store: Store, action: str, job: Job, at: float) -> Callable[[Engine], Coroutine[Any, Any, None]]:
+    """Says ``action`` of ``job`` after ``at`` seconds, as another process would."""
 
     async def say(_: Engine) -> None:
         await asyncio.sleep(at)
-        getattr(store.control, verb)(job.pk, EPOCH + at)
+        getattr(store.control, action)(job.pk, EPOCH + at)
 
     return say
 

@@ -48,10 +48,10 @@ class NotFound(UsageError):
 class IllegalTransition(UsageError):
     code = "illegal_transition"
 
-    def __init__(self, verb: str, status: str, allowed: list[str]) -> None:
+    def __init__(self, action: str, status: str, allowed: list[str]) -> None:
         wanted = " or ".join(allowed)
-        hint = "Pause or cancel it first." if (verb, status) == ("delete", "running") else f"It must be {wanted}."
-        super().__init__(f"A {status} job cannot {_INFINITIVES.get(verb, f'be said to {verb}')}.", hint)
+        hint = "Pause or cancel it first." if (action, status) == ("delete", "running") else f"It must be {wanted}."
+        super().__init__(f"A {status} job cannot {_INFINITIVES.get(action, f'be said to {action}')}.", hint)
 
 
 class Busy(UsageError):

@@ -88,14 +88,14 @@ TRANSITIONS: dict[tuple[JobStatus, Action], JobStatus | None] = {
 }
 
 
-def sources(verb: Action) -> tuple[JobStatus, ...]:
-    """The statuses in which ``verb`` is legal, in the order of the enum."""
-    return tuple(status for status in JobStatus if (status, verb) in TRANSITIONS)
+def sources(action: Action) -> tuple[JobStatus, ...]:
+    """The statuses in which ``action`` is legal, in the order of the enum."""
+    return tuple(status for status in JobStatus if (status, action) in TRANSITIONS)
 
 
-def target(status: JobStatus, verb: Action) -> JobStatus | None:
-    """Where ``verb`` takes a job that is ``status``; raises ``IllegalTransition`` where it may not be said."""
+def target(status: JobStatus, action: Action) -> JobStatus | None:
+    """Where ``action`` takes a job that is ``status``; raises ``IllegalTransition`` where it may not be said."""
     try:
-        return TRANSITIONS[status, verb]
+        return TRANSITIONS[status, action]
     except KeyError:
-        raise IllegalTransition(verb.value, status.value, [s.value for s in sources(verb)]) from None
+        raise IllegalTransition(action.value, status.value, [s.value for s in sources(action)]) from None

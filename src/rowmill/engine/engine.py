@@ -53,7 +53,7 @@ class Engine:
         self._at_once = False
 
     async def run(self, job: Job, processors: Sequence[Processor] = ()) -> Action:
-        """Claims ``job`` and works it until it stops; returns by which verb it did.
+        """Claims ``job`` and works it until it stops; returns the action that stopped it.
 
         Raises ``Busy`` where another process has it, ``IllegalTransition``, ``ClaimLost``, ``StoreError``, and
         ``UsageError`` where a processor cannot be opened; the job is untouched then.
@@ -67,9 +67,9 @@ class Engine:
                 runner.abort()
             if self._released:
                 runner.release(at_once=self._at_once)
-            verb = await runner.run()
+            action = await runner.run()
             _note_end(job, runner.ending)
-            return verb
+            return action
         finally:
             self._runner = None
             for processor in processors:
@@ -113,8 +113,8 @@ def _note_end(job: Job, ending: Stop | None) -> None:
     """Logs how the execution ended. What a pause of the engine's own says may quote a row, and stays in the store."""
     if ending is None:
         return
-    told = {"job": job.id, "ended": str(ending.verb)}
-    if ending.verb is Action.FAIL and ending.error:
+    told = {"job": job.id, "ended": str(ending.action)}
+    if ending.action is Action.FAIL and ending.error:
         _log.warning("job failed", extra={**told, "code": ending.error.code, "error": ending.error.message})
     elif ending.reason not in (None, PauseReason.USER):
         code = ending.error.code if ending.error else None

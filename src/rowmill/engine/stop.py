@@ -15,48 +15,48 @@ _RANK = {Action.COMPLETE: 0, Action.RELEASE: 1, Action.PAUSE: 2, Action.FAIL: 3,
 class Stop:
     """``reason`` is why the engine itself pauses; a pause without one takes that of the request."""
 
-    verb: Action
+    action: Action
     reason: PauseReason | None = None
     error: JobError | None = None
     tolerate: str | None = None
 
     @property
     def requested(self) -> bool:
-        return self.verb in (Action.PAUSE, Action.CANCEL) and self.reason is None
+        return self.action in (Action.PAUSE, Action.CANCEL) and self.reason is None
 
 
 class Stopper:
     """Holds the strongest reason to stop. What the user requests can be taken back, anything else cannot."""
 
     def __init__(self) -> None:
-        self._requested_action: Stop | None = None
+        self._requested: Stop | None = None
         self._demand: Stop | None = None
 
     @property
     def stop(self) -> Stop | None:
-        stops = [stop for stop in (self._requested_action, self._demand) if stop]
-        return max(stops, key=lambda stop: _RANK[stop.verb]) if stops else None
+        stops = [stop for stop in (self._requested, self._demand) if stop]
+        return max(stops, key=lambda stop: _RANK[stop.action]) if stops else None
 
-    def requested_action(self, verb: Action | None) -> None:
+    def request(self, action: Action | None) -> None:
         """What the user wants at present."""
-        self._requested_action = Stop(verb) if verb else None
+        self._requested = Stop(action) if action else None
 
     def demand(self, stop: Stop) -> None:
         """What the engine itself has met; the first of equals counts."""
-        if self._demand is None or _RANK[stop.verb] > _RANK[self._demand.verb]:
+        if self._demand is None or _RANK[stop.action] > _RANK[self._demand.action]:
             self._demand = stop
 
 
 def endings(stop: Stop) -> list[Stop]:
     """How the job may end, best first; the ledger takes the first that is true of it. Where the last row settled while
     a pause was obeyed, or the job was to be released, nothing is left to go on with."""
-    return [Stop(Action.COMPLETE), stop] if stop.verb in (Action.PAUSE, Action.RELEASE) else [stop]
+    return [Stop(Action.COMPLETE), stop] if stop.action in (Action.PAUSE, Action.RELEASE) else [stop]
 
 
 async def finish(ledger: Ledger, claim: Claim, stop: Stop, runtime: Runtime) -> bool:
     """Ends the execution by ``stop``; ``False`` where that is not, or no longer, true of the job."""
     return await runtime.save(
         lambda: ledger.finish(
-            claim, stop.verb, runtime.now(), reason=stop.reason, error=stop.error, tolerate=stop.tolerate
+            claim, stop.action, runtime.now(), reason=stop.reason, error=stop.error, tolerate=stop.tolerate
         )
     )

@@ -3,7 +3,7 @@
 ::
 
     job = new_job(store, ({"Name": str(n)} for n in range(100)), Settings(concurrency=5))
-    verb = simulate(lambda runtime: Engine(store, store.join(), runtime).run(job, [processor]), seed=7)
+    action = simulate(lambda runtime: Engine(store, store.join(), runtime).run(job, [processor]), seed=7)
 """
 
 import asyncio

@@ -29,7 +29,7 @@ def test_an_error_is_its_sentence_and_what_to_do() -> None:
     assert str(RowmillError("It broke.")) == "It broke."
 
 
-@pytest.mark.parametrize("verb", ["pause", "cancel", "claim"])
-def test_a_refused_move_says_what_would_be_needed(verb: str) -> None:
-    error = IllegalTransition(verb, "completed", ["pending", "running"])
+@pytest.mark.parametrize("action", ["pause", "cancel", "claim"])
+def test_a_refused_move_says_what_would_be_needed(action: str) -> None:
+    error = IllegalTransition(action, "completed", ["pending", "running"])
     assert re.fullmatch(r"A completed job cannot be \w+\. It must be pending or running\.", str(error))

@@ -59,8 +59,8 @@ def test_a_pause_that_is_taken_back_in_time_stops_nothing(store: Store) -> None:
 
 def test_a_last_row_settled_while_pausing_completes_the_job(store: Store) -> None:
     job = job_of(store, 3)
-    verb = work(store, job, Player(lambda n: after(3.0, done(n))), beside=requested_action(store, "pause", job, 1.0))
-    assert (verb, now(store, job).status) == (Action.COMPLETE, JobStatus.COMPLETED)
+    action = work(store, job, Player(lambda n: after(3.0, done(n))), beside=requested_action(store, "pause", job, 1.0))
+    assert (action, now(store, job).status) == (Action.COMPLETE, JobStatus.COMPLETED)
 
 
 def test_cancel_aborts_what_is_in_flight_and_keeps_what_had_come_in(store: Store) -> None:
@@ -342,11 +342,11 @@ def test_a_checkpoint_that_fails_undoes_no_commit(store: Store, monkeypatch: pyt
     assert places(store, "outcomes") == list(range(1, 13))
 
 
-@pytest.mark.parametrize(("verb", "turn"), [("mark", 1), ("poll_control", 2)])
+@pytest.mark.parametrize(("action", "turn"), [("mark", 1), ("poll_control", 2)])
 def test_a_store_that_fails_beside_the_pump_loses_no_call_in_flight(
-    store: Store, monkeypatch: pytest.MonkeyPatch, verb: str, turn: int
+    store: Store, monkeypatch: pytest.MonkeyPatch, action: str, turn: int
 ) -> None:
-    monkeypatch.setattr(store.ledger, verb, failing(getattr(store.ledger, verb), turn))
+    monkeypatch.setattr(store.ledger, action, failing(getattr(store.ledger, action), turn))
     player = Player(lambda n: after(15.0, done(n)))
     job = job_of(store, 30)
     assert work(store, job, player) is Action.FAIL

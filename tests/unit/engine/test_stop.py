@@ -28,9 +28,9 @@ def test_the_stronger_demand_wins_in_any_order(weaker: Stop, stronger: Stop) -> 
 def test_cancel_outranks_a_fatal_error_and_that_a_pause() -> None:
     stopper = Stopper()
     stopper.demand(FAIL)
-    stopper.requested_action(Action.PAUSE)
+    stopper.request(Action.PAUSE)
     assert stopper.stop == FAIL
-    stopper.requested_action(Action.CANCEL)
+    stopper.request(Action.CANCEL)
     assert stopper.stop == CANCEL
 
 
@@ -43,18 +43,18 @@ def test_the_first_of_equal_demands_counts() -> None:
 
 def test_a_request_can_be_taken_back_and_a_demand_cannot() -> None:
     stopper = Stopper()
-    stopper.requested_action(Action.PAUSE)
+    stopper.request(Action.PAUSE)
     assert stopper.stop is not None
     assert stopper.stop.requested
-    stopper.requested_action(None)
+    stopper.request(None)
     assert stopper.stop is None
     stopper.demand(RELEASE)
-    stopper.requested_action(None)
+    stopper.request(None)
     assert stopper.stop == RELEASE
 
 
 @pytest.mark.parametrize(
-    ("stop", "verbs"),
+    ("stop", "actions"),
     [
         (RELEASE, [Action.COMPLETE, Action.RELEASE]),
         (PAUSE, [Action.COMPLETE, Action.PAUSE]),
@@ -62,5 +62,5 @@ def test_a_request_can_be_taken_back_and_a_demand_cannot() -> None:
         (CANCEL, [Action.CANCEL]),
     ],
 )
-def test_where_nothing_is_left_a_pause_or_release_completes_the_job(stop: Stop, verbs: list[Action]) -> None:
-    assert [ending.verb for ending in endings(stop)] == verbs
+def test_where_nothing_is_left_a_pause_or_release_completes_the_job(stop: Stop, actions: list[Action]) -> None:
+    assert [ending.action for ending in endings(stop)] == actions

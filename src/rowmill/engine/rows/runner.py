@@ -25,13 +25,13 @@ from rowmill.plugins.contracts import Processor
 
 BackgroundTask = Callable[[], Awaitable[None]]
 
-_LOOK = 0.05
+_POLL_INTERVAL = 0.05
 """Seconds between two looks at what others want of the job."""
 
 _GRACE = 5.0
 """Seconds after which a call that was told to end, and does not, is given up."""
 
-_MARK = 10.0
+_RATE_SAMPLE_INTERVAL = 10.0
 """Seconds between two notes of how far the job is: its rate is that of the last one or two of them."""
 
 
@@ -75,7 +75,7 @@ class Runner:
         self._wake.set()
 
     async def run(self) -> Action:
-        """Works the job until it stops; returns by which verb it did.
+        """Works the job until it stops; returns the action that stopped it.
 
         Raises ``ClaimLost`` when another process took the job over and ``StoreError`` when not even the stop could be
         saved.
@@ -84,7 +84,7 @@ class Runner:
             await self._look()
         except StoreError as error:
             self._fail(error)
-        looking = asyncio.create_task(self._look_around())
+        looking = asyncio.create_task(self._poll())
         try:
             return await self._pump()
         finally:
@@ -102,11 +102,11 @@ class Runner:
             self._raise_background_error()
             finished, self._finished = self._finished, []
             batch = self._gather(finished)
-            items = self._choose(batch, [tried.slot for tried in finished])
+            items = self._choose(batch, [result.slot for result in finished])
             if batch:
                 await self._commit(batch, finished, items)
-            elif verb := await self._ended():
-                return verb
+            elif action := await self._ended():
+                return action
             else:
                 await self._rest()
 
@@ -151,21 +151,21 @@ class Runner:
     async def _commit(self, batch: Batch, finished: Sequence[AttemptResult], items: Sequence[Item]) -> None:
         """Saves ``batch``; only then do its calls start."""
         try:
-            poll_control = await self._runtime.save(self._ledger.commit, self._claim, batch)
+            state = await self._runtime.save(self._ledger.commit, self._claim, batch)
         except StoreError as error:
             await self._save_once_more(error, finished)
             return
         items_of = {}
-        for tried in finished:
-            items_of[tried.item.task.number] = tried.item
-            self._feeder.settled(tried.item.task.number)
-            self._gatekeeper.saved(tried.item)
+        for result in finished:
+            items_of[result.item.task.number] = result.item
+            self._feeder.settled(result.item.task.number)
+            self._gatekeeper.saved(result.item)
         for postponed in batch.postponed:
             self._feeder.put_off(postponed.due, items_of[postponed.due.task.number])
         for start, item in zip(batch.starts, items, strict=True):
             self._begin(start.slot, item)
         self._commits += 1
-        self._follow(poll_control)
+        self._follow(state)
 
     async def _save_once_more(self, error: StoreError, finished: Sequence[AttemptResult]) -> None:
         """The store fails: waits for the calls in flight, so that one last commit can save all that was paid for."""
@@ -191,17 +191,17 @@ class Runner:
         if not self._slots.holds(slot, call):
             return  # it was given up
         # A call that is aborted before its first step ends as cancelled; any other turns that into an outcome.
-        tried = AttemptResult(slot, item, None, self._runtime.now(), 0.0) if call.cancelled() else call.result()
-        self._close(call, tried)
+        result = AttemptResult(slot, item, None, self._runtime.now(), 0.0) if call.cancelled() else call.result()
+        self._close(call, result)
 
-    def _close(self, call: asyncio.Task[AttemptResult], tried: AttemptResult) -> None:
+    def _close(self, call: asyncio.Task[AttemptResult], result: AttemptResult) -> None:
         slot, item, _ = self._begun.pop(call)
-        self._gatekeeper.end(item, tried.outcome)
-        self._finished.append(tried)
+        self._gatekeeper.end(item, result.outcome)
+        self._finished.append(result)
         self._slots.end(slot)
         self._wake.set()
 
-    def _give_up_stubborn(self) -> None:
+    def _abandon_unresponsive_calls(self) -> None:
         """Goes on without calls that do not end although they were told to: a plugin may swallow its cancellation."""
         now = self._runtime.now()
         for call, (slot, item, began) in list(self._begun.items()):
@@ -220,7 +220,7 @@ class Runner:
     async def _ended(self) -> Action | None:
         """Ends the execution where nothing is in flight and nothing more will start."""
         stop = self._stopper.stop
-        if stop and (stop.verb is Action.CANCEL or self._aborting):
+        if stop and (stop.action is Action.CANCEL or self._aborting):
             self._abort_calls()
         if self._slots.in_flight or self._finished:
             return None
@@ -230,7 +230,7 @@ class Runner:
         for ending in endings(stop or Stop(Action.PAUSE, PauseReason.USER)):
             if await finish(self._ledger, self._claim, ending, self._runtime):
                 self.ending = ending
-                return ending.verb
+                return ending.action
         return None
 
     async def _rest(self) -> None:
@@ -249,16 +249,16 @@ class Runner:
         await self._runtime.sleep(delay)
         self._wake.set()
 
-    async def _look_around(self) -> None:
+    async def _poll(self) -> None:
         """Follows what is requested of the job, and what other processes met, for as long as the job runs."""
-        mark_at = self._runtime.now() + _MARK
+        mark_at = self._runtime.now() + _RATE_SAMPLE_INTERVAL
         while True:
-            await self._runtime.sleep(_LOOK)
+            await self._runtime.sleep(_POLL_INTERVAL)
             self._send("limits", self._gatekeeper.refresh)  # which wakes the pump
-            self._give_up_stubborn()
+            self._abandon_unresponsive_calls()
             try:
                 if (now := self._runtime.now()) >= mark_at:
-                    mark_at = now + _MARK
+                    mark_at = now + _RATE_SAMPLE_INTERVAL
                     await self._runtime.save(self._ledger.mark, self._claim, now)
                 await self._look()
             except Exception as error:  # noqa: BLE001 - the pump faces it
@@ -267,17 +267,17 @@ class Runner:
 
     async def _look(self) -> None:
         commits, settings = self._commits, self._settings
-        poll_control = await self._runtime.load(self._ledger.poll_control, self._claim)
+        state = await self._runtime.load(self._ledger.poll_control, self._claim)
         if commits == self._commits:  # else a commit may have brought a newer one
-            self._follow(poll_control)
-            if poll_control.requested_action or poll_control.settings != settings:
+            self._follow(state)
+            if state.requested_action or state.settings != settings:
                 self._wake.set()
 
-    def _follow(self, poll_control: ControlState) -> None:
-        self._settings = poll_control.settings
-        self._gatekeeper.update_settings(poll_control.settings)
-        self._gatekeeper.limit(poll_control.limits)
-        self._stopper.requested_action(poll_control.requested_action)
+    def _follow(self, state: ControlState) -> None:
+        self._settings = state.settings
+        self._gatekeeper.update_settings(state.settings)
+        self._gatekeeper.limit(state.limits)
+        self._stopper.request(state.requested_action)
 
     def _send(self, name: str, errand: BackgroundTask) -> None:
         """Runs ``errand`` beside the pump, one of each name at a time."""

@@ -33,12 +33,12 @@ class Settler:
     def settle(self, finished: Sequence[AttemptResult], max_attempts: int, now: float) -> Batch:
         """What one commit writes for the attempts that have come in."""
         batch = Batch()
-        for tried in finished:
-            if tried.outcome is None:
-                batch.postponed.append(requeue_without_attempt(tried.item, now))
+        for result in finished:
+            if result.outcome is None:
+                batch.postponed.append(requeue_without_attempt(result.item, now))
                 batch.uncertain += 1
                 continue
-            match self._ruled(tried, max_attempts, now):
+            match self._ruled(result, max_attempts, now):
                 case Settled() as settled:
                     batch.settled.append(settled)
                     self._watch(settled, batch)
@@ -59,54 +59,54 @@ class Settler:
         if spike and self.stop is None:
             self.stop = failure_spike(code or "", settled.attempt.message or "")
 
-    def _ruled(self, tried: AttemptResult, max_attempts: int, now: float) -> Settled | Postponed:
-        task = tried.item.task
-        assert tried.outcome is not None
-        match rule(tried.outcome, task.attempts + 1, max_attempts, self._random):
+    def _ruled(self, result: AttemptResult, max_attempts: int, now: float) -> Settled | Postponed:
+        task = result.item.task
+        assert result.outcome is not None
+        match rule(result.outcome, task.attempts + 1, max_attempts, self._random):
             case Succeed():
-                return self._succeeded(tried, now)
+                return self._succeeded(result, now)
             case Fail(code=code, message=message):
                 _log.warning("row failed", extra=self._about(task, code))
-                made = self._attempt(tried, "failed", code, message)
+                made = self._attempt(result, "failed", code, message)
                 return Settled(task.number, RowStatus.FAILED, made, task.carried)
             case PutOff(delay=delay, counts=counts, code=code, message=message):
                 if _log.isEnabledFor(logging.INFO):
                     _log.info("row put off", extra={**self._about(task, code), "delay": round(delay, 3)})
-                made = self._attempt(tried, "put_off", code, message)
+                made = self._attempt(result, "put_off", code, message)
                 again = Task(task.number, task.step, task.attempts + counts, task.crashes, task.carried, deferred=True)
                 return Postponed(Due(now + delay, again), made)
             case StopRuling(code=code, message=message, hint=hint):
                 self.stop = Stop(Action.FAIL, error=JobError(code, message, hint))
-                return requeue_without_attempt(tried.item, now)
+                return requeue_without_attempt(result.item, now)
 
     def _about(self, task: Task, code: str) -> dict[str, object]:
         """What the log says of a row: never a value of it, which messages may quote."""
         step = self._job.steps[task.step].name
         return {"job": self._job.id, "row": task.number, "step": step, "attempt": task.attempts + 1, "code": code}
 
-    def _succeeded(self, tried: AttemptResult, now: float) -> Settled | Postponed:
-        task = tried.item.task
-        assert isinstance(tried.outcome, Done)
-        output = {**task.carried, **tried.outcome.values} if task.carried else tried.outcome.values
-        made = self._attempt(tried, "succeeded", None, None)
+    def _succeeded(self, result: AttemptResult, now: float) -> Settled | Postponed:
+        task = result.item.task
+        assert isinstance(result.outcome, Done)
+        output = {**task.carried, **result.outcome.values} if task.carried else result.outcome.values
+        made = self._attempt(result, "succeeded", None, None)
         if task.step < self._last_step:
             return Postponed(Due(now, Task(task.number, task.step + 1, carried=output, deferred=True)), made)
-        record = tried.item.record
-        seen = 0 if record is None else self._input_hash(tried.item)
+        record = result.item.record
+        seen = 0 if record is None else self._input_hash(result.item)
         return Settled(task.number, RowStatus.SUCCEEDED, made, output, record, seen)
 
-    def _attempt(self, tried: AttemptResult, outcome: str, code: str | None, message: str | None) -> Attempt:
-        assert tried.outcome is not None
-        assert not isinstance(tried.outcome, StopJob)
-        usage = tried.outcome.usage
-        task = tried.item.task
+    def _attempt(self, result: AttemptResult, outcome: str, code: str | None, message: str | None) -> Attempt:
+        assert result.outcome is not None
+        assert not isinstance(result.outcome, StopJob)
+        usage = result.outcome.usage
+        task = result.item.task
         price = self._prices[task.step]
         cost = price.cost(usage.tokens_in, usage.tokens_out) if price else 0
         return Attempt(
             task.step,
             task.attempts + 1,
-            tried.started_at,
-            tried.duration,
+            result.started_at,
+            result.duration,
             outcome,
             code,
             message,
@@ -117,7 +117,7 @@ class Settler:
 
 
 def requeue_without_attempt(item: Item, now: float) -> Postponed:
-    """The row goes back as if it had not been tried."""
+    """The row goes back as if it had not been result."""
     task = item.task
     again = Task(task.number, task.step, task.attempts, task.crashes, task.carried, deferred=True)
     return Postponed(Due(now, again), None)

@@ -14,8 +14,8 @@ from rowmill.engine.runtime import Runtime
 from rowmill.engine.stop import Stop, Stopper, endings, finish
 from rowmill.ledger.store import Store
 
-_MARK = 10.0
-_LOOK = 0.1
+_RATE_SAMPLE_INTERVAL = 10.0
+_POLL_INTERVAL = 0.1
 """Seconds between two looks at what is requested of the job, while bytes come and go that no commit counts."""
 
 
@@ -63,8 +63,8 @@ class Watch:
     def __call__(self, _bytes: int = 0) -> None:
         """Raises ``Stopped`` where an action is requested of the job."""
         if (now := time.monotonic()) >= self._look_at:
-            self._look_at = now + _LOOK
-            self._stopper.requested_action(self._ledger.poll_control(self._claim).requested_action)
+            self._look_at = now + _POLL_INTERVAL
+            self._stopper.request(self._ledger.poll_control(self._claim).requested_action)
         if self._stopper.stop:
             raise Stopped
 
@@ -78,7 +78,7 @@ class TransferRunner:
         self._mover = mover
         self._stopper = stopper
         self._runtime = runtime
-        self._mark_at = runtime.now() + _MARK
+        self._mark_at = runtime.now() + _RATE_SAMPLE_INTERVAL
         self.ending: Stop | None = None
 
     def abort(self) -> None:
@@ -90,19 +90,21 @@ class TransferRunner:
         self._stopper.demand(Stop(Action.RELEASE))
 
     async def run(self) -> Action:
-        """Works the job until it stops; returns by which verb it did. Raises ``ClaimLost``, and ``StoreError`` when not
-        even the stop could be saved."""
+        """Works the job until it stops; returns the action that stopped it.
+
+        Raises ``ClaimLost``, and ``StoreError`` if not even the stop can be saved.
+        """
         try:
             while True:
                 stop = await self._move()
                 for ending in endings(stop) if self._mover.done else [stop]:
                     if await finish(self._ledger, self._claim, ending, self._runtime):
                         self.ending = ending
-                        if ending.verb is Action.CANCEL:
+                        if ending.action is Action.CANCEL:
                             await self._runtime.save(self._mover.discard)
-                        return ending.verb
+                        return ending.action
                 # The request was withdrawn.
-                self._stopper.requested_action(
+                self._stopper.request(
                     (await self._runtime.save(self._ledger.poll_control, self._claim)).requested_action
                 )
         finally:
@@ -118,7 +120,7 @@ class TransferRunner:
                 if poll_control is None:
                     # It completes, unless only rows that had failed were to be done (`retry --failed-only`).
                     return Stop(Action.PAUSE, PauseReason.USER)
-                self._stopper.requested_action(poll_control.requested_action)
+                self._stopper.request(poll_control.requested_action)
                 await self._mark()
         except Stopped:
             pass
@@ -137,5 +139,5 @@ class TransferRunner:
 
     async def _mark(self) -> None:
         if (now := self._runtime.now()) >= self._mark_at:
-            self._mark_at = now + _MARK
+            self._mark_at = now + _RATE_SAMPLE_INTERVAL
             await self._runtime.save(self._ledger.mark, self._claim, now)

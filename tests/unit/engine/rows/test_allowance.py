@@ -83,11 +83,11 @@ def test_engines_at_once_stay_within_the_limit_together(store: Store, limit: Cal
         works = [engine.run(job, [player]) for engine, job, player in zip(engines, jobs, players, strict=True)]
         return await asyncio.gather(*works)
 
-    verbs = simulate(main, latency=0.02)
+    actions = simulate(main, latency=0.02)
     assert used(store).rows == sum(len(player.calls) for player in players) == 60
-    assert Action.PAUSE in verbs
-    for job, verb in zip(jobs, verbs, strict=True):
-        if verb is Action.PAUSE:
+    assert Action.PAUSE in actions
+    for job, action in zip(jobs, actions, strict=True):
+        if action is Action.PAUSE:
             paused(store, job)
 
 

@@ -36,7 +36,7 @@ def test_the_first_call_runs_alone_as_nobody_knows_what_it_costs(job: Job) -> No
     assert not budget.affords(Task(2), budget=11)
 
 
-def test_each_call_is_taken_to_cost_what_the_dearest_did(job: Job) -> None:
+def test_each_call_is_taken_to_cost_what_the_max_cost_did(job: Job) -> None:
     budget = BudgetTracker(job)
     budget.settle(TASK, Failed("bad", "Bad.", Usage(10, 15)))
     budget.settle(Task(2), RetryLater("flaky", "Again.", usage=Usage(10, 5)))
@@ -50,7 +50,7 @@ def test_each_call_is_taken_to_cost_what_the_dearest_did(job: Job) -> None:
     assert budget.reserved == 0
 
 
-def test_what_the_dearest_call_of_an_earlier_execution_cost_is_known(job: Job) -> None:
+def test_what_the_max_cost_call_of_an_earlier_execution_cost_is_known(job: Job) -> None:
     budget = BudgetTracker(replace(job, cost=80), {0: 30})
     assert budget.affords(TASK, budget=110)
     assert not budget.affords(TASK, budget=109)
@@ -88,7 +88,7 @@ def test_without_a_price_everything_is_free(job: Job) -> None:
     assert budget.estimate(TASK) == 0
 
 
-def test_each_step_is_taken_to_cost_what_its_own_dearest_call_did(job: Job) -> None:
+def test_each_step_is_taken_to_cost_what_its_own_max_cost_call_did(job: Job) -> None:
     budget = BudgetTracker(steps(job, PRICE, Price(10_000_000, 20_000_000)))
     for step in (0, 1):
         budget.reserve(Task(1, step))

@@ -53,7 +53,7 @@ def test_a_row_waits_for_its_budget_until_the_calls_in_flight_are_paid(store: St
         assert not gate.admits(item(3), EPOCH, 0)
         assert gate.stop
         assert gate.stop.error
-        assert (gate.stop.verb, gate.stop.reason) == (Action.PAUSE, PauseReason.BUDGET)
+        assert (gate.stop.action, gate.stop.reason) == (Action.PAUSE, PauseReason.BUDGET)
         assert (gate.stop.error.code, "--budget" in gate.stop.error.hint) == ("budget", True)
 
     simulate(main)

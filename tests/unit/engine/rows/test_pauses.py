@@ -5,7 +5,7 @@ from rowmill.engine.rows.pauses import failure_spike, usage_limit
 
 def test_a_usage_limit_is_named_with_how_to_raise_it() -> None:
     rows = usage_limit(UsageLimits(rows=1000, cost=2_500_000_000), "rows")
-    assert (rows.verb, rows.reason) == (Action.PAUSE, PauseReason.USAGE_LIMIT)
+    assert (rows.action, rows.reason) == (Action.PAUSE, PauseReason.USAGE_LIMIT)
     assert rows.error
     assert (rows.error.code, rows.error.message) == ("usage_limit", "The limit of 1,000 rows a month is reached.")
     assert "rowmill limits --rows-per-month N" in rows.error.hint

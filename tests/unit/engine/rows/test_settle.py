@@ -95,7 +95,7 @@ def test_a_spike_reopens_its_streak_and_pauses(job: Job) -> None:
     stop = settling.stop
     assert stop is not None
     assert stop.error is not None
-    assert (stop.verb, stop.reason, stop.tolerate) == (Action.PAUSE, PauseReason.FAILURE_SPIKE, "bad")
+    assert (stop.action, stop.reason, stop.tolerate) == (Action.PAUSE, PauseReason.FAILURE_SPIKE, "bad")
     assert (stop.error.code, stop.error.message) == ("bad", "Bad.")
 
 
