@@ -37,3 +37,23 @@ def is_public(address: str) -> bool:
     if inner is not None:
         return is_public(str(inner))
     return ip in _UNICAST and ip.is_global
+
+
+def public_connection(host: str, port: int, timeout: float | None) -> socket.socket:
+    """Like ``socket.create_connection``, to public addresses alone. Raises ``OSError``."""
+    trouble: OSError | None = None
+    for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        try:
+            connection = public_socket(found)
+        except PrivateAddress as error:
+            trouble = error
+            continue
+        try:
+            connection.settimeout(timeout)
+            connection.connect(found[4])
+        except OSError as error:
+            connection.close()
+            trouble = error
+        else:
+            return connection
+    raise trouble or OSError("the name has no address")

@@ -3,51 +3,46 @@
 import http.client
 import socket
 import ssl
+import string
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import IO, Any, BinaryIO, NoReturn
-from urllib.error import HTTPError, URLError
-from urllib.request import (
-    BaseHandler,
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-)
+from typing import BinaryIO, NoReturn
+from urllib.parse import quote, unquote, urlsplit
 
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
 from yarl import URL
 
 from rowmill.core.errors import InputError, UsageError
-from rowmill.net.public_socket import PrivateAddress, public_socket
+from rowmill.core.proxy import environment_proxy
+from rowmill.net.connection import in_words, innermost
+from rowmill.net.public_socket import public_connection
 from rowmill.plugins.contracts import Guard
 
 _TIMEOUT = 30.0
-"""Seconds for connecting, and for each piece that is waited for."""
+"""Seconds for connecting, and for each piece of the response."""
 _PIECE = 1 << 18
-_CLOSED = (401, 403)
+_MAX_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class WebStorage:
     """``http://`` and ``https://``. User info in the URL is sent to its own host alone. Proxies are taken from the
-    environment (``https_proxy``, ``no_proxy``). What messages call a URL leaves user info and query out: they may
-    hold secrets."""
+    environment (``https_proxy``, ``no_proxy``). Messages name a URL without user info and query, which may hold
+    secrets."""
 
     def fetch(self, url: str, file: BinaryIO, tell: Callable[[int], None], guard: Guard | None = None) -> None:
         address = _address(url)
         name = _name(address)
-        with _opened(address, name, guard) as response:
-            received, expected = 0, response.length
-            while piece := _piece(response, name):
+        with closing(_open(address, name, guard)) as response:
+            received = 0
+            while piece := _read(response, name):
                 file.write(piece)
                 received += len(piece)
                 tell(received)
-        if expected is not None and received < expected:
-            raise _broken_off(name, f"after {received} of {expected} bytes")
 
     def exists(self, url: str) -> bool:
         _refuse(url)
@@ -56,128 +51,111 @@ class WebStorage:
         _refuse(url)
 
 
-class _Redirects(HTTPRedirectHandler):
-    """Follows a few, none of which may leave encryption or HTTP, nor what the guard allows."""
-
-    max_redirections = 5
-
-    def __init__(self, guard: Guard | None = None) -> None:
-        self._guard = guard
-
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
-    ) -> Request | None:
-        target = _address(newurl)
-        if req.type == "https" and target.scheme != "https":
-            message = f"{_name(URL(req.full_url))} redirects to {_name(target)}, which is not encrypted."
-            raise InputError(message, "Give that address itself if it can be trusted.")
-        if self._guard is not None:
-            self._guard.check(str(target))
-        return super().redirect_request(req, fp, code, msg, headers, str(target))
-
-
-class _PublicConnection(http.client.HTTPConnection):
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._create_connection = _connected
-
-
-class _PublicTLSConnection(http.client.HTTPSConnection):
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._create_connection = _connected
-
-
-class _PublicHandler(HTTPHandler):
-    def http_open(self, req: Request) -> http.client.HTTPResponse:
-        return self.do_open(_PublicConnection, req)
-
-
-class _PublicTLSHandler(HTTPSHandler):
-    def https_open(self, req: Request) -> http.client.HTTPResponse:
-        return self.do_open(_PublicTLSConnection, req)
-
-
-def _connected(address: tuple[str, int], timeout: float, source_address: None = None) -> socket.socket:
-    """``socket.create_connection`` for addresses of the public internet alone. Raises ``OSError``."""
-    trouble: OSError | None = None
-    for found in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
-        try:
-            connection = public_socket(found)
-        except PrivateAddress as error:
-            trouble = error
-            continue
-        try:
-            connection.settimeout(timeout)
-            connection.connect(found[4])
-        except OSError as error:
-            connection.close()
-            trouble = error
-        else:
-            return connection
-    raise trouble or OSError("the name has no address")
-
-
-def _handlers(guard: Guard | None) -> list[BaseHandler]:
-    """HTTP alone: no files, no FTP, wherever a redirect may point. What may reach public addresses only goes to them by
-    itself: a proxy would look names up where this cannot see it."""
-    common = [_Redirects(guard), HTTPErrorProcessor(), HTTPDefaultErrorHandler()]
-    if guard is None or guard.private:
-        return [ProxyHandler(), HTTPHandler(), HTTPSHandler(), *common]
-    return [_PublicHandler(), _PublicTLSHandler(), *common]
-
-
-def _opened(address: URL, name: str, guard: Guard | None) -> http.client.HTTPResponse:
-    """The response to one GET. Raises ``InputError``, and what the guard raises."""
-    opener = OpenerDirector()
-    for handler in _handlers(guard):
-        opener.add_handler(handler)
-    request = Request(str(address.with_user(None)), headers={"User-Agent": "rowmill"})  # noqa: S310 - checked before
+def _open(address: URL, name: str, guard: Guard | None) -> urllib3.BaseHTTPResponse:
+    """The response at the end of the redirects. Raises ``InputError``, and what the guard raises."""
+    headers = {"User-Agent": "rowmill", "Accept-Encoding": "identity"}
+    credentials = {}
     if address.user is not None:
-        credentials = b64encode(f"{address.user}:{address.password or ''}".encode()).decode()
-        request.add_unredirected_header("Authorization", f"Basic {credentials}")
-    try:
-        response: http.client.HTTPResponse = opener.open(request, timeout=_TIMEOUT)
-    except HTTPError as error:
-        error.close()
-        raise _refused(error, name) from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise InputError(f"{name} cannot be reached: {_words(error)}.", "See that the address is right.") from error
+        encoded = b64encode(f"{address.user}:{address.password or ''}".encode()).decode()
+        credentials = {"Authorization": f"Basic {encoded}"}
+    response = _get(address, name, headers | credentials, guard)
+    for _ in range(_MAX_REDIRECTS):
+        location = response.headers.get("Location")
+        if response.status not in _REDIRECTS or location is None:
+            break
+        response.close()
+        address = _redirected(address, location, guard)
+        response = _get(address, name, headers, guard)
+    if not 200 <= response.status < 300:
+        response.close()
+        raise _refused(response.status, response.reason or "", name)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         response.close()
         raise InputError(f"{name} comes compressed, though that was not asked for.", "Download and unpack it first.")
     return response
 
 
-def _piece(response: http.client.HTTPResponse, name: str) -> bytes:
+def _redirected(address: URL, location: str, guard: Guard | None) -> URL:
+    """Where a redirect leads: to HTTP, not out of encryption, and only where the guard allows."""
+    target = _address(quote(location, safe=string.punctuation, encoding="latin-1"), base=address)
+    if address.scheme == "https" and target.scheme != "https":
+        message = f"{_name(address)} redirects to {_name(target)}, which is not encrypted."
+        raise InputError(message, "Give that address itself if it can be trusted.")
+    if guard is not None:
+        guard.check(str(target))
+    return target
+
+
+def _get(address: URL, name: str, headers: dict[str, str], guard: Guard | None) -> urllib3.BaseHTTPResponse:
+    url = str(address.with_user(None))
+    pools: urllib3.PoolManager
+    if guard is not None and not guard.private:
+        pools = _PublicPools()  # and no proxy: it would resolve names where they cannot be checked
+    elif proxy := environment_proxy(url):
+        user = urlsplit(proxy).netloc.rpartition("@")[0]
+        login = urllib3.make_headers(proxy_basic_auth=unquote(user)) if user else None
+        pools = urllib3.ProxyManager(proxy, proxy_headers=login)
+    else:
+        pools = urllib3.PoolManager()
     try:
-        return response.read1(_PIECE)
-    except (OSError, http.client.HTTPException) as error:
-        raise _broken_off(name, _words(error)) from error
+        return pools.request(
+            "GET", url, headers=headers, timeout=_TIMEOUT, retries=False, redirect=False, preload_content=False
+        )
+    except (HTTPError, OSError, ValueError) as error:
+        raise InputError(f"{name} cannot be reached: {_words(error)}.", "Check the address.") from error
 
 
-def _broken_off(name: str, how: str) -> InputError:
-    return InputError(f"{name} broke off: {how}.", "Try again; nothing of it was kept.")
+class _PublicConnection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return public_connection(self.host, self.port, self.timeout)
 
 
-def _refused(error: HTTPError, name: str) -> InputError:
-    if 300 <= error.code < 400:
-        return InputError(f"{name} redirects too often or nowhere ({error.code}).", "Give the final address.")
-    if error.code in _CLOSED:
-        return InputError(f"{name} may not be read ({error.code}).", "Write it as https://USER:PASSWORD@HOST/PATH.")
-    hint = "See that the address is right." if error.code < 500 else "Try again later."
-    return InputError(f"{name} answered {error.code} {error.reason}.".replace(" .", "."), hint)
+class _PublicTLSConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return public_connection(self.host, self.port, self.timeout)
 
 
-def _address(url: str) -> URL:
+class _PublicPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _PublicConnection
+
+
+class _PublicTLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _PublicTLSConnection
+
+
+class _PublicPools(urllib3.PoolManager):
+    """Connects to addresses of the public internet alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool_classes_by_scheme = {"http": _PublicPool, "https": _PublicTLSPool}
+
+
+def _read(response: urllib3.BaseHTTPResponse, name: str) -> bytes:
     try:
-        address = URL(url).with_fragment(None)
-        if address.scheme in ("http", "https") and address.host and address.port:
-            address.host.encode("idna")
-            return address
-    except ValueError:  # its text repeats what may be secret
+        return response.read1(_PIECE, decode_content=False)
+    except (HTTPError, OSError) as error:
+        raise InputError(f"{name} broke off: {_words(error)}.", "Try again; nothing of it was kept.") from error
+
+
+def _refused(status: int, reason: str, name: str) -> InputError:
+    if 300 <= status < 400:
+        return InputError(f"{name} redirects too often or nowhere ({status}).", "Give the final address.")
+    if status in (401, 403):
+        return InputError(f"{name} may not be read ({status}).", "Write it as https://USER:PASSWORD@HOST/PATH.")
+    hint = "Check the address." if status < 500 else "Try again later."
+    return InputError(f"{name} answered {status} {reason}".rstrip() + ".", hint)
+
+
+def _address(text: str, base: URL | None = None) -> URL:
+    """The URL, which may be relative to ``base``. Raises ``InputError`` where it is not one of HTTP."""
+    try:
+        url = (base.join(URL(text)) if base else URL(text)).with_fragment(None)
+        if url.scheme in ("http", "https") and url.host and url.port and url.host.encode("idna"):
+            return url
+    except ValueError:  # its text may repeat a secret
         pass
-    raise InputError("That is no web address.", "Write it as https://HOST/PATH.")
+    raise InputError("That is not a web address.", "Write it as https://HOST/PATH.")
 
 
 def _name(address: URL) -> str:
@@ -185,15 +163,18 @@ def _name(address: URL) -> str:
 
 
 def _words(error: BaseException) -> str:
-    reason = error.reason if isinstance(error, URLError) else error
-    if isinstance(reason, TimeoutError):
+    cause = innermost(error)
+    if isinstance(cause, HTTPError) and cause.args and isinstance(cause.args[-1], Exception):
+        cause = cause.args[-1]
+    if isinstance(cause, TimeoutError):
         return f"nothing came for {_TIMEOUT:g} seconds"
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return f"its certificate cannot be trusted ({reason.verify_message})"
-    if isinstance(reason, http.client.IncompleteRead):
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate cannot be trusted ({cause.verify_message})"
+    if isinstance(cause, urllib3.exceptions.IncompleteRead):
+        return f"after {cause.partial} of {cause.partial + cause.expected} bytes"
+    if isinstance(cause, http.client.IncompleteRead):
         return "the connection was closed before the end"
-    text = (reason.strerror if isinstance(reason, OSError) else None) or str(reason) or type(reason).__name__
-    return text.rstrip(".")
+    return in_words(cause).rstrip(".")
 
 
 def _refuse(url: str) -> NoReturn:

@@ -3,16 +3,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from urllib.request import Request
 
 import pytest
+from yarl import URL
 
-from rowmill.builtin.storage.web import WebStorage, _Redirects
+from rowmill.builtin.storage.web import WebStorage, _redirected
 from rowmill.core.errors import InputError, UsageError
+from rowmill.plugins.contracts import Guard
 
 TABLE = b"name,price\nKettle,30\n" * 50_000
 SECRET = "very-secret-1234"
@@ -69,7 +69,7 @@ def serve() -> Iterator[Site]:
     server.server_close()
 
 
-def ignore(count: int) -> None:
+def ignore(_: object) -> None:
     pass
 
 
@@ -194,14 +194,27 @@ def test_a_redirect_out_of_the_web(site: Site, target: str) -> None:
 
 
 def test_a_redirect_may_not_leave_encryption() -> None:
-    request = Request(f"https://h/t.csv?key={SECRET}")
-    follow = _Redirects().redirect_request
+    address = URL(f"https://h/t.csv?key={SECRET}")
     with pytest.raises(InputError) as caught:
-        follow(request, BytesIO(), 302, "Found", HTTPMessage(), f"http://other/t.csv?key={SECRET}")
+        _redirected(address, f"http://other/t.csv?key={SECRET}", None)
     assert caught.value.message == "https://h/t.csv redirects to http://other/t.csv, which is not encrypted."
-    followed = follow(request, BytesIO(), 302, "Found", HTTPMessage(), "https://other/t.csv")
-    assert followed is not None
-    assert followed.full_url == "https://other/t.csv"
+    assert str(_redirected(address, "https://other/t.csv", None)) == "https://other/t.csv"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_guard_keeps_it_from_private_addresses(site: Site, host: str) -> None:
+    url = site.url.replace("127.0.0.1", host)
+    with pytest.raises(InputError, match="cannot be reached: the address is private"):
+        WebStorage().fetch(f"{url}/t.csv", BytesIO(), ignore, Guard(ignore))
+    assert site.requests == []
+
+
+def test_a_guard_is_asked_for_each_redirect(site: Site) -> None:
+    site.pages["/old"] = (302, {"Location": "/t.csv"}, b"")
+    site.pages["/t.csv"] = (200, {}, TABLE)
+    checked: list[str] = []
+    WebStorage().fetch(f"{site.url}/old", BytesIO(), ignore, Guard(checked.append, private=True))
+    assert checked == [f"{site.url}/t.csv"]
 
 
 def test_user_and_password_go_to_their_own_host_alone(site: Site, other: Site) -> None:
@@ -236,7 +249,7 @@ def test_something_that_speaks_no_http() -> None:
 
 @pytest.mark.parametrize("url", ["http://", "https://[x/t.csv", "http://h:99999/", f"http://{'a' * 70}.org/{SECRET}"])
 def test_what_is_no_address(url: str) -> None:
-    assert refused(url).message == "That is no web address."
+    assert refused(url).message == "That is not a web address."
 
 
 def test_nothing_can_be_written(tmp_path: Path) -> None:
