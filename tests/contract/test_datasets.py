@@ -20,7 +20,7 @@ def test_a_whole_dataset_is_found_by_its_content_once_a_job_has_taken_it(bench: 
 def test_a_job_on_a_dataset_that_went_away_is_refused(bench: Bench) -> None:
     dataset = bench.dataset()
     bench.store.datasets.drop(dataset)
-    with pytest.raises(UsageError, match="was deleted at this moment"):
+    with pytest.raises(UsageError, match="has just been deleted"):
         bench.job(dataset=dataset)
     assert bench.count("jobs") == 0
 

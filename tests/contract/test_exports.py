@@ -66,7 +66,7 @@ def test_a_request_reaches_an_export_with_each_commit(bench: Bench, claim: Claim
 
 def test_rows_of_an_export_are_not_retried_alone(bench: Bench, claim: Claim) -> None:
     bench.ledger.finish(claim, Action.FAIL, NOW)
-    with pytest.raises(UsageError, match="cannot be tried alone"):
+    with pytest.raises(UsageError, match="cannot be retried alone"):
         bench.control.retry(claim.job, NOW)
     bench.control.resume(claim.job, NOW)
     assert bench.commit_export_batch(bench.claim(claim.job), 1, 1).requested_action is None
@@ -84,5 +84,5 @@ def test_the_job_that_an_export_reads_from_stays_until_that_has_ended(bench: Ben
     kept = bench.browse.job(export).extract
     assert kept
     assert (kept.origin, kept.origin_id) == (origin.pk, origin.id)
-    with pytest.raises(UsageError, match="was deleted at this moment"):
+    with pytest.raises(UsageError, match="was deleted"):
         bench.export(origin.dataset, 3, extract=extract)

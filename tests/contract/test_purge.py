@@ -6,6 +6,7 @@ import pytest
 
 from rowmill.core.commit import Batch, Settled
 from rowmill.core.errors import Busy, UsageError
+from rowmill.core.messages import Message
 from rowmill.core.status import Action, RowStatus
 from rowmill.ledger import purge
 from rowmill.ledger.store import Store
@@ -143,8 +144,8 @@ def test_a_dataset_stays_as_long_as_an_enrichment_has_results_of_it(bench: Bench
     job = bench.browse.job(_enriched(bench, dataset))
     with pytest.raises(UsageError) as caught:
         bench.control.delete_dataset(dataset, NOW)
-    assert caught.value.message == f"The dataset is needed by the enrichment {job.id} (completed)."
-    assert "--with-jobs" in caught.value.hint
+    assert caught.value.message == f"The dataset has results of the enrichment {job.id} (completed)."
+    assert caught.value.reason is Message.DATASET_HAS_JOBS
     assert bench.people().pk == dataset
     bench.control.delete(job.pk, NOW)
     bench.control.delete_dataset(dataset, NOW)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from rowmill.cli.remedies import REMEDIES
 from rowmill.jobs.view import job_view
 from rowmill.ledger.opening import open_store
 from rowmill.ledger.store import Store
@@ -207,7 +208,9 @@ class Rowmill:
 
 def _shown(store: Store, job: str) -> dict[str, Any]:
     found = store.browse.find_job(job)
-    shown: dict[str, Any] = json.loads(json.dumps(job_view(found, store.clock(), store.browse.executions(found.pk))))
+    shown: dict[str, Any] = json.loads(
+        json.dumps(job_view(found, store.clock(), REMEDIES, store.browse.executions(found.pk)))
+    )
     return shown
 
 

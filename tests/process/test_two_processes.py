@@ -112,7 +112,7 @@ def test_a_stopped_engine_that_was_taken_over_overwrites_nothing(rowmill: Rowmil
         stopped.signal(signal.SIGCONT)
         ended = stopped.end()
         assert ended.code == 3
-        assert "taken this job over" in ended.stderr.splitlines()[-1]
+        assert "taken over the job" in ended.stderr.splitlines()[-1]
         assert "Traceback" not in ended.stderr
 
         after = rowmill.show()

@@ -9,6 +9,7 @@ import click
 import orjson
 from rich.console import Console
 
+from rowmill.cli.remedies import REMEDIES
 from rowmill.core.job import Job
 from rowmill.jobs.view import job_view
 from rowmill.ledger.opening import open_store
@@ -40,7 +41,7 @@ def print_json(value: Any) -> None:
 def print_job(store: Store, job: Job, sentence: str, *, as_json: bool) -> None:
     """The job as JSON, or ``sentence``."""
     if as_json:
-        print_json(job_view(job, store.clock(), store.browse.executions(job.pk)))
+        print_json(job_view(job, store.clock(), REMEDIES, store.browse.executions(job.pk)))
     else:
         click.echo(sentence)
 

@@ -13,6 +13,7 @@ import uvloop
 
 from rowmill.cli.common import on_terminal, print_json
 from rowmill.cli.display import FRAME, Display
+from rowmill.cli.remedies import REMEDIES
 from rowmill.cli.words import stop_lines
 from rowmill.core.errors import IllegalTransition
 from rowmill.core.job import Job
@@ -144,7 +145,7 @@ def finished(
         deliver(store, job, overwrite=overwrite)
         job = store.browse.job(job.pk)
     if as_json:
-        print_json(job_view(job, store.clock(), store.browse.executions(job.pk)))
+        print_json(job_view(job, store.clock(), REMEDIES, store.browse.executions(job.pk)))
     else:
         for line in stop_lines(job):
             click.echo(line, err=True)

@@ -4,6 +4,7 @@ import click
 from rich.markup import escape
 
 from rowmill.cli.common import console, json_option, print_json, the_store
+from rowmill.cli.remedies import REMEDIES
 from rowmill.cli.tables import table
 from rowmill.cli.words import state
 from rowmill.core.job import Job
@@ -23,7 +24,7 @@ def jobs(status: str | None, type_: str | None, limit: int, *, as_json: bool) ->
         found = store.browse.jobs(JobStatus(status) if status else None, JobType(type_) if type_ else None, limit=limit)
         now = store.clock()
         if as_json:
-            print_json([job_view(job, now) for job in found])
+            print_json([job_view(job, now, REMEDIES) for job in found])
         elif not found:
             click.echo("There are no jobs. Make one with `rowmill run` or `rowmill demo`.", err=True)
         else:

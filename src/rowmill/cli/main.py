@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from rowmill.cli.remedies import REMEDIES
 from rowmill.core.errors import RowmillError
 
 COMMANDS = {
@@ -122,7 +123,7 @@ def _say(error: Exception) -> int:
             what = error.filename or "An output"
             sentence, code = f"{what} cannot be read or written: {error.strerror or error}. Check it and try again.", 2
         case RowmillError():
-            sentence, code = str(error), error.exit_code
+            sentence, code = str(error.advise(REMEDIES)), error.exit_code
         case _:
             if os.environ.get("ROWMILL_DEBUG"):
                 raise error

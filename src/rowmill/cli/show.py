@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rowmill.cli.common import console, json_option, print_json, the_store
+from rowmill.cli.remedies import REMEDIES
 from rowmill.cli.words import duration, outcome_line, progress_line, rows_word, spending, state, stop_lines
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus, JobType
@@ -34,7 +35,7 @@ def show(name: str, *, as_json: bool) -> None:
             }
             print_json(view) if as_json else _print_dataset(view)
         elif as_json:
-            print_json(job_view(found, store.clock(), store.browse.executions(found.pk)))
+            print_json(job_view(found, store.clock(), REMEDIES, store.browse.executions(found.pk)))
         else:
             _print_job(store, found)
 

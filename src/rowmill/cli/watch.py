@@ -7,6 +7,7 @@ import click
 from rowmill.cli.common import job_argument, json_option, on_terminal, one_job, print_json
 from rowmill.cli.display import FRAME, Display
 from rowmill.cli.foreground import exit_code
+from rowmill.cli.remedies import REMEDIES
 from rowmill.cli.words import stop_lines
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus
@@ -22,7 +23,7 @@ def watch(job_name: str, *, as_json: bool) -> int:
     with one_job(job_name) as (store, job):
         ended = _follow(store, job)
         if as_json:
-            print_json(job_view(ended, store.clock(), store.browse.executions(job.pk)))
+            print_json(job_view(ended, store.clock(), REMEDIES, store.browse.executions(job.pk)))
         else:
             for line in stop_lines(ended):
                 click.echo(line, err=True)

@@ -1,5 +1,6 @@
 """Jobs in words, for people."""
 
+from rowmill.cli.remedies import REMEDIES
 from rowmill.core.job import Job
 from rowmill.core.money import dollars
 from rowmill.core.progress import eta
@@ -68,7 +69,7 @@ def stop_lines(job: Job) -> list[str]:
             return [f"{job.id} is paused{': ' + why if why else ''}.", f"Go on with: rowmill resume {job.id}"]
         case JobStatus.FAILED:
             error = job.error
-            says = f"{error.code}: {error.message} {error.hint}".strip() if error else "unknown"
+            says = f"{error.code}: {error.message} {error.advice(REMEDIES)}".strip() if error else "unknown"
             lines = [f"{job.id} has failed: {says}", f"Then go on with: rowmill resume {job.id}"]
             if job.type is JobType.IMPORT:
                 lines.append(f"To import a mended file instead, first: rowmill cancel {job.id}")
@@ -87,7 +88,7 @@ def _paused_because(job: Job) -> str:
         return f"{money(job)} is spent, and one more row may go over; raise it by the same run with --budget"
     if job.error is None:
         return ""
-    said = f"{job.error.message.rstrip('.')}. {job.error.hint.rstrip('.')}"
+    said = f"{job.error.message.rstrip('.')}. {job.error.advice(REMEDIES).rstrip('.')}"
     if job.pause_reason is PauseReason.FAILURE_SPIKE:
         return f"the last rows all failed with {job.error.code}: {said}"
     return said[0].lower() + said[1:]
@@ -132,5 +133,5 @@ def _completed(job: Job) -> list[str]:
         lines.append(f"{counts.failed:,} failed. See them: rowmill rows {job.id} --status failed")
         lines.append(f"Run them again: rowmill retry {job.id}")
     if job.error:
-        lines.append(f"Its output is missing: {job.error.message} {job.error.hint}".strip())
+        lines.append(f"Its output is missing: {job.error.message} {job.error.advice(REMEDIES)}".strip())
     return lines

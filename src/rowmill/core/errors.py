@@ -13,23 +13,42 @@
     ├── NothingToDo           no record is new or has changed: no error to a nightly run   exit 0
     ├── StoreError            the database refused: disk full, damaged, too new            exit 3
     │   └── DiskFull          an upload does not fit on the disk                           exit 3 (507)
-    └── ClaimLost                this engine was presumed dead and has lost its claim         exit 3
+    └── ClaimLost             this engine was presumed dead and has lost its claim         exit 3
 
 Foreign exceptions are turned into these at the edge where they arise: the store's at its transactions, a format's in
 its reader. What a processor or provider meets is no exception but an outcome (``rowmill.core.outcome``).
 """
 
+from typing import Self
+
+from rowmill.core.messages import Message, Remedies
+
 
 class RowmillError(Exception):
-    """``message`` is one sentence saying what happened and where; ``hint`` is what to do about it."""
+    """``message`` is one sentence saying what happened and where; ``hint`` is what to do about it.
+
+    Where the advice differs between interfaces, ``said`` is a ``Message`` with its ``parameters``, and whoever shows
+    the error calls ``advise`` first. A ``hint`` that is given takes the place of that advice.
+    """
 
     code = "internal"
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(f"{message} {hint}".strip())
-        self.message = message
+    def __init__(self, said: str | Message, hint: str = "", **parameters: str | int) -> None:
+        self.reason = said if isinstance(said, Message) else None
+        self.parameters = parameters
+        self.message = said.text(parameters) if isinstance(said, Message) else said
         self.hint = hint
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+    def advise(self, remedies: Remedies) -> Self:
+        """Sets ``hint`` to an interface's own advice, where there is none yet."""
+        if self.reason and not self.hint:
+            self.hint = remedies[self.reason].format_map(self.parameters)
+        return self
 
 
 class UsageError(RowmillError):
@@ -81,7 +100,7 @@ class DiskFull(StoreError):
 
 
 class ClaimLost(RowmillError):
-    code = "fenced"
+    code = "claim_lost"
     exit_code = 3
 
 

@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
+from rowmill.core.errors import RowmillError
+from rowmill.core.messages import Message, Remedies
 from rowmill.core.money import Price
 from rowmill.core.progress import Counts
 from rowmill.core.status import Action, JobStatus, JobType, PauseReason, RowStatus
@@ -62,11 +64,29 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """What stopped a job, and how to mend it."""
+    """What stopped a job. Where the advice differs between interfaces, ``reason`` is the name of a ``Message`` and
+    there is no ``hint``."""
 
     code: str
     message: str
     hint: str = ""
+    reason: str = ""
+    parameters: dict[str, str | int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: RowmillError, code: str = "") -> Self:
+        """``error`` as it is stored with the job that it stopped."""
+        reason = error.reason.name if error.reason else ""
+        return cls(code or error.code, error.message, error.hint, reason, error.parameters)
+
+    @classmethod
+    def because(cls, code: str, message: Message, **parameters: str | int) -> Self:
+        """``message`` as it is stored with a job that stops without an exception."""
+        return cls(code, message.text(parameters), reason=message.name, parameters=parameters)
+
+    def advice(self, remedies: Remedies) -> str:
+        """What to do, in the words of one interface."""
+        return self.hint or (remedies[Message[self.reason]].format_map(self.parameters) if self.reason else "")
 
 
 @dataclass(frozen=True, slots=True)

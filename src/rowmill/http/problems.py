@@ -13,6 +13,7 @@ from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import Scope
 
 from rowmill.core.errors import RowmillError
+from rowmill.http.remedies import REMEDIES
 from rowmill.shapes.base import Output
 
 _KINDS = frozenset({"constrained-str", "constrained-int", "constrained-float", "str", "int", "float", "bool", "none"})
@@ -21,9 +22,9 @@ _KINDS = frozenset({"constrained-str", "constrained-int", "constrained-float", "
 MEDIA_TYPE = "application/problem+json"
 STATUS_OF = {
     "busy": 409,
+    "claim_lost": 409,
     "conflict": 409,
     "disk_full": 507,
-    "fenced": 409,
     "forbidden": 403,
     "host_refused": 421,
     "idempotency_key_reused": 422,
@@ -132,7 +133,9 @@ def _phrase(status: int) -> str:
 
 async def _own(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RowmillError)
-    return problem_response(error.code, error.message, error.hint, headers=getattr(error, "headers", None))
+    return problem_response(
+        error.code, error.message, error.advise(REMEDIES).hint, headers=getattr(error, "headers", None)
+    )
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

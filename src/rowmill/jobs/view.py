@@ -4,7 +4,8 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rowmill.core.job import Attempt, Execution, Job, Row, Step
+from rowmill.core.job import Attempt, Execution, Job, JobError, Row, Step
+from rowmill.core.messages import Remedies
 from rowmill.core.money import dollars
 from rowmill.core.progress import eta, rate
 from rowmill.core.status import JobStatus, JobType
@@ -23,8 +24,9 @@ _SECRET = re.compile(r"auth|cookie|key|password|secret|token", re.I)
 _QUERY_VALUE = re.compile(r"([?&][^=&#]*)=[^&#]*")
 
 
-def job_view(job: Job, now: float, executions: list[Execution] | None = None) -> dict[str, Any]:
-    """``job`` as JSON knows it. ``executions`` are left out where they were not asked for."""
+def job_view(job: Job, now: float, remedies: Remedies, executions: list[Execution] | None = None) -> dict[str, Any]:
+    """``job`` as JSON shows it, with the advice of one interface about its error. ``executions`` are left out where
+    they were not asked for."""
     counts = job.counts
     pace = pace_of(job, now)
     view = {
@@ -37,7 +39,7 @@ def job_view(job: Job, now: float, executions: list[Execution] | None = None) ->
         "waiting_for": _waiting_for(job),
         "pause_reason": job.pause_reason,
         "needs_attention": job.needs_attention,
-        "error": asdict(job.error) if job.error else None,
+        "error": _error(job.error, remedies) if job.error else None,
         "total": counts.total,
         "processed": counts.processed,
         "succeeded": counts.succeeded,
@@ -135,6 +137,10 @@ def pace_of(job: Job, now: float) -> float | None:
     if job.pace is None or job.interrupted or job.status is not JobStatus.RUNNING:
         return None
     return rate(job.counts.processed, job.pace.rate_sample_processed, now - job.pace.rate_sample_at)
+
+
+def _error(error: JobError, remedies: Remedies) -> dict[str, str]:
+    return {"code": error.code, "message": error.message, "hint": error.advice(remedies)}
 
 
 def _step(step: Step) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import orjson
 from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.errors import NotFound, UsageError
 from rowmill.core.job import Attempt, Execution, Job, Row, WorkerInfo
+from rowmill.core.messages import Message
 from rowmill.core.status import JobStatus, JobType, RowStatus
 from rowmill.core.transfer import IMPORTABLE_TO, Span
 from rowmill.db.database import Database
@@ -33,7 +34,7 @@ class Browse:
     def job(self, pk: int) -> Job:
         lines = self._database.read(f"{JOB_SQL} WHERE j.pk = ?", (pk,))
         if not lines:
-            raise NotFound("The job was deleted.", "List the others with `rowmill jobs`.")
+            raise NotFound(Message.JOB_DELETED)
         return job_of(lines[0], self._database)
 
     def find_job(self, name: str) -> Job:
@@ -49,7 +50,7 @@ class Browse:
         if len(lines) > 1:
             raise UsageError(f"More than one job begins with {name!r}.", "Give more of its id.")
         if not lines:
-            raise NotFound(f"There is no job {name!r}.", "List them with `rowmill jobs`.")
+            raise NotFound(Message.JOB_UNKNOWN, name=name)
         return job_of(lines[0], self._database)
 
     def job_by_id(self, id_: str) -> Job | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rowmill.core.errors import Busy, UsageError
 from rowmill.core.job import JobDraft, Settings
+from rowmill.core.messages import Message
 from rowmill.core.status import Action, JobStatus, JobType, PauseReason, sources, target
 from rowmill.core.transfer import IMPORTABLE_TO
 from rowmill.db.database import Database, Transaction
@@ -127,7 +128,7 @@ class Control:
             numbers = _failed(tx, job, codes, ranges)
             unfinished = tx.execute("SELECT 1 FROM jobs WHERE pk = ? AND status <> 'completed'", (job,))
             if not numbers and (failed_only or not unfinished):
-                raise UsageError("The job has no failed row to retry.", "See its rows with `rowmill rows`.")
+                raise UsageError(Message.NO_FAILED_ROW)
             self._move(
                 tx,
                 job,
@@ -232,10 +233,10 @@ class Control:
             if needing:
                 id_, type_, status = needing[0]
                 more = f" and {len(needing) - 1} more" if len(needing) > 1 else ""
-                hint = "Delete that first, or delete the dataset --with-jobs."
-                if status not in ended:
-                    hint = f"Let it end, or cancel it first: rowmill cancel {id_}"
-                raise Busy(f"The dataset is needed by the {type_} {id_}{more} ({status}).", hint)
+                jobs = f"the {type_} {id_}{more}"
+                if status in ended:
+                    raise Busy(Message.DATASET_HAS_JOBS, jobs=jobs, status=status)
+                raise Busy(Message.DATASET_IN_USE, jobs=jobs, status=status, job=id_)
             for (pk,) in tx.execute("SELECT pk FROM jobs WHERE dataset = ?", (dataset,)):
                 note(tx, "job.deleted", pk, now)
             drop_downloads(tx, "dataset", dataset)
@@ -265,20 +266,19 @@ class Control:
             (job,),
         )
         if held:
-            pid, requested_action = held[0]
-            doing = "being cancelled" if requested_action == Action.CANCEL else "being run"
-            raise Busy(f"The job is {doing} by process {pid}.", "Follow it with `rowmill watch`.")
+            pid, requested = held[0]
+            raise Busy(Message.JOB_BEING_CANCELLED if requested == Action.CANCEL else Message.JOB_BUSY, pid=pid)
 
 
 def _insert(tx: Transaction, draft: JobDraft, now: float) -> int:
     if not tx.change("UPDATE datasets SET loader = NULL WHERE pk = ?", (draft.dataset,)):
-        raise UsageError("The job's dataset was deleted at this moment.", "Run the command again.")
+        raise UsageError(Message.DATASET_DELETED)
     if (
         draft.extract
         and draft.extract.origin
         and not tx.execute("SELECT 1 FROM jobs WHERE pk = ?", (draft.extract.origin,))
     ):
-        raise UsageError("The job was deleted at this moment.", "List the others with `rowmill jobs`.")
+        raise UsageError(Message.JOB_DELETED)
     attach(tx, draft, now)
     pk: int = tx.execute(
         """INSERT INTO jobs (id, type, name, status, dismissed, touched_only, identity, spec, settings, dataset,
@@ -329,8 +329,7 @@ def _reserve(tx: Transaction, dataset: int, job: int) -> None:
     other = reserve(tx, dataset, job)
     if other is not None:
         id_, status = tx.execute("SELECT id, status FROM jobs WHERE pk = ?", (other,))[0]
-        hint = f"Let it end (rowmill resume {id_}), or cancel it (rowmill cancel {id_}): what it brought in is kept."
-        raise Busy(f"{id_}, which is {status}, imports into this dataset.", hint)
+        raise Busy(Message.DATASET_BEING_IMPORTED, job=id_, status=status)
 
 
 def _reserve_again(tx: Transaction, job: int) -> None:
@@ -348,7 +347,7 @@ def _reserve_again(tx: Transaction, job: int) -> None:
 def _refuse_whole(tx: Transaction, job: int) -> None:
     """An export's file is written as a whole."""
     if tx.execute("SELECT 1 FROM jobs WHERE pk = ? AND type = 'export'", (job,)):
-        raise UsageError("The failed rows of an export cannot be tried alone.", "Mend their values and export again.")
+        raise UsageError("The failed rows of an export cannot be retried alone.", "Fix their values and export again.")
 
 
 def _refuse_needed(tx: Transaction, job: int) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rowmill.core.errors import Busy, NotFound
 from rowmill.core.job import JobDraft
+from rowmill.core.messages import Message
 from rowmill.core.status import JobStatus, JobType
 from rowmill.db.database import Database, Transaction
 from rowmill.db.values import placeholders
@@ -69,7 +70,7 @@ class StoredFiles:
             if needing:
                 raise Busy(f"{needing[0]}, which has not ended, needs the file.", "Let it end, or cancel it first.")
             if not tx.change("DELETE FROM files WHERE id = ?", (id_,)):
-                raise NotFound(f"There is no file {id_}.", "GET /v1/files lists them.")
+                raise NotFound(Message.FILE_UNKNOWN, file=id_)
 
     def drop_unused(self, before: float) -> list[str]:
         """Forgets the uploads older than a moment that no job, or only jobs that are over, have read from; returns
@@ -94,7 +95,7 @@ def attach(tx: Transaction, draft: JobDraft, now: float) -> None:
         name = download_name(draft.name, draft.output.format)
         tx.execute("INSERT INTO files (id, name, created_at) VALUES (?, ?, ?)", (draft.file, name, now))
     elif not tx.execute("SELECT 1 FROM files WHERE id = ? AND size IS NOT NULL", (draft.file,)):
-        raise NotFound(f"There is no file {draft.file}.", "GET /v1/files lists them.")
+        raise NotFound(Message.FILE_UNKNOWN, file=draft.file)
 
 
 def drop_downloads(tx: Transaction, column: str, value: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from rowmill.core.commit import Batch, Chunk, Claim, ControlState, Due, Settled, Task
 from rowmill.core.errors import Busy, ClaimLost
 from rowmill.core.job import JobError
+from rowmill.core.messages import Message
 from rowmill.core.status import Action, PauseReason, RowStatus, sources, target
 from rowmill.core.usage import UsageLimits, Used
 from rowmill.db.database import Database, DbRow, Transaction
@@ -160,7 +161,7 @@ class Ledger:
             (claim.job, claim.generation, claim.engine),
         )
         if not lines:
-            raise fenced()
+            raise claim_lost()
         return _control_state(*lines[0])
 
     def mark(self, claim: Claim, now: float) -> None:
@@ -229,7 +230,7 @@ class Ledger:
     def _verify(self, tx: Transaction, claim: Claim) -> None:
         sql = f"SELECT 1 FROM jobs WHERE pk = ? AND {HELD}"  # noqa: S608 - constants only
         if not tx.execute(sql, (claim.job, claim.generation, claim.engine)):
-            raise fenced()
+            raise claim_lost()
 
     def _account(self, tx: Transaction, claim: Claim, batch: Batch, used: Collection[Used]) -> DbRow:
         """Changes the counts by what ``batch`` adds: the statement that also guards the whole commit."""
@@ -250,7 +251,7 @@ class Ledger:
             ),
         )
         if not lines:
-            raise fenced()
+            raise claim_lost()
         if batch.uncertain:
             tx.execute(
                 "UPDATE executions SET uncertain = uncertain + ? WHERE job = ? AND number = ?",
@@ -307,7 +308,7 @@ class Ledger:
             "SELECT pid FROM engines JOIN claims ON claims.engine = engines.id WHERE claims.job = ?", (job,)
         )
         if owner:
-            return Busy(f"The job is being run by process {owner[0][0]}.", "Follow it with `rowmill watch`.")
+            return Busy(Message.JOB_BUSY, pid=owner[0][0])
         return refuse(tx, job, Action.CLAIM)
 
 
@@ -349,6 +350,6 @@ def _task_line(task: Task) -> tuple[object, ...]:
     return (task.step, task.attempts, task.crashes, dump_or_none(task.carried))
 
 
-def fenced() -> ClaimLost:
+def claim_lost() -> ClaimLost:
     """The error of an engine that has lost its claim."""
-    return ClaimLost("Another process has taken this job over.", "Follow it with `rowmill watch`.")
+    return ClaimLost(Message.CLAIM_LOST)

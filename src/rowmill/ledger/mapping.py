@@ -8,6 +8,7 @@ import orjson
 from rowmill.core.commit import Task
 from rowmill.core.errors import IllegalTransition, NotFound, UsageError
 from rowmill.core.job import Attempt, Job, JobDraft, JobError, Output, Owner, Pace, Settings, Step
+from rowmill.core.messages import Message
 from rowmill.core.money import Price
 from rowmill.core.progress import Counts
 from rowmill.core.status import Action, JobStatus, JobType, PauseReason, sources
@@ -194,5 +195,5 @@ def refuse(tx: Transaction, pk: int, verb: Action) -> UsageError:
     """The error that says why ``verb`` changed nothing."""
     lines = tx.execute("SELECT status FROM jobs WHERE pk = ?", (pk,))
     if not lines:
-        return NotFound("The job was deleted.", "List the others with `rowmill jobs`.")
+        return NotFound(Message.JOB_DELETED)
     return IllegalTransition(verb.value, lines[0][0], [s.value for s in sources(verb)])

@@ -12,7 +12,7 @@ from rowmill.core.status import Action, RowStatus
 from rowmill.core.transfer import ExportBatch, ImportBatch, Position, RejectedLine, Span
 from rowmill.db.database import Database, Transaction
 from rowmill.db.values import dump, dump_or_none
-from rowmill.ledger.ledger import HELD, fenced
+from rowmill.ledger.ledger import HELD, claim_lost
 from rowmill.ledger.mapping import DATASET_SQL, dataset_of, position_of, settings_of
 from rowmill.ledger.merge import SUPERSEDED, Merger, status_of
 from rowmill.tables.dataset import Dataset
@@ -123,7 +123,7 @@ def _held(tx: Transaction, claim: Claim) -> tuple[int, str | None]:
     sql = f"SELECT seq + 1, position FROM jobs WHERE pk = ? AND {HELD}"  # noqa: S608 - constants only
     lines = tx.execute(sql, (claim.job, claim.generation, claim.engine))
     if not lines:
-        raise fenced()
+        raise claim_lost()
     return lines[0]
 
 

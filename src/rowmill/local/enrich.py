@@ -27,6 +27,7 @@ from rowmill.jobs.submit.enrichments import Submission, submit
 from rowmill.jobs.submit.request import RunRequest
 from rowmill.ledger.opening import default_home
 from rowmill.local import functions
+from rowmill.local.remedies import advised
 from rowmill.local.store import LocalStore
 from rowmill.local.transport import SyncLocal
 from rowmill.shapes.jobs import EnrichmentInput
@@ -36,6 +37,7 @@ _stores: dict[tuple[int, Path], LocalStore] = {}
 _guard = threading.Lock()
 
 
+@advised()
 def run(table: Table, options: Enrichment, *, home: str | Path | None, new: bool, progress: bool) -> Job[Sync]:
     """See ``rowmill.enrich``."""
     local = _shared(home)

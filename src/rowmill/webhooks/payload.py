@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from rowmill.core.timestamps import moment
+from rowmill.http.remedies import REMEDIES
 from rowmill.jobs.view import job_view
 from rowmill.ledger.events import Event
 from rowmill.ledger.store import Store
@@ -54,7 +55,7 @@ def payload_of_test(webhook: str, now: float) -> str:
 
 def _job(store: Store, event: Event) -> dict[str, Any]:
     job = store.browse.job_by_id(event.job)
-    view = job_view(job, store.clock()) if job else {}
+    view = job_view(job, store.clock(), REMEDIES) if job else {}
     return {**{field: view.get(field) for field in FIELDS}, **event.known, "deleted": job is None}
 
 

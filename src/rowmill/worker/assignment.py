@@ -52,7 +52,7 @@ class Assignment:
             return await self._work()
         except StoreError as error:
             _log.error("job stopped by the store", extra=self._about(error.code, error.message))
-            return await self._fail(JobError(error.code, error.message, error.hint), only_if_held=True)
+            return await self._fail(JobError.of(error), only_if_held=True)
         except Exception as error:  # noqa: BLE001 - one job's trouble must not end the others
             _log.exception("job stopped by an internal error", extra=self._about("internal"))
             return await self._fail(_internal(error))
@@ -77,7 +77,7 @@ class Assignment:
             await self._runtime.load(self._sweep_if_cancelled)
             return RunResult.LOST
         except ClaimLost:
-            _log.warning("job taken over by another process", extra=self._about("fenced"))
+            _log.warning("job taken over by another process", extra=self._about("claim_lost"))
             return RunResult.LOST
         except UsageError as error:
             return await self._refused(error)
@@ -91,7 +91,7 @@ class Assignment:
     async def _refused(self, error: UsageError | StoreError) -> RunResult:
         """The job cannot be worked here; it must not wait for ever, unless it was never left to a worker."""
         _log.warning("job cannot be worked here", extra=self._about(error.code, error.message))
-        told = JobError(error.code, error.message, error.hint)
+        told = JobError.of(error)
         left = await self._fail(told, only_if_held=not self.job.detached)
         return left if self.job.detached or left is RunResult.DONE else RunResult.CANNOT_RUN_HERE
 

@@ -80,7 +80,7 @@ def test_a_dataset_goes_with_its_imports_and_only_if_asked_with_its_enrichments(
     store: Store, found: Job, count: Callable[[str], int]
 ) -> None:
     dataset = named(store, "reviews")
-    with pytest.raises(UsageError, match=f"needed by the enrichment {found.id}"):
+    with pytest.raises(UsageError, match=f"has results of the enrichment {found.id}"):
         delete_dataset(store, dataset)
     ids = [job.id for job in store.browse.jobs()]
     assert sorted(delete_dataset(store, dataset, with_jobs=True)) == sorted(ids)

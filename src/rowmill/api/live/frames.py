@@ -8,6 +8,7 @@ from fastapi.sse import format_sse_event
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus, JobType
 from rowmill.core.timestamps import moment
+from rowmill.http.remedies import REMEDIES
 from rowmill.jobs.view import job_view
 from rowmill.ledger.events import Event
 from rowmill.shapes.jobs import JobOutput
@@ -48,7 +49,7 @@ class StatusFrame:
 
 
 def snapshot_of(job: Job, now: float, look: int = 0) -> Snapshot:
-    shown = JobOutput.model_validate(job_view(job, now))
+    shown = JobOutput.model_validate(job_view(job, now, REMEDIES))
     text = shown.model_dump_json(by_alias=True)
     mark = hash(shown.model_dump_json(exclude=_BY_TIME))
     frame = _frame("job.progress", now, text)

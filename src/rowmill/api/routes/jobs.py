@@ -22,6 +22,7 @@ from rowmill.http.etags import IfMatch, etag_of
 from rowmill.http.idempotency import Made, OnceDep
 from rowmill.http.paging import Cursor, Limit, Pager
 from rowmill.http.problems import responses
+from rowmill.http.remedies import REMEDIES
 from rowmill.http.turns import one_at_a_time
 from rowmill.jobs import control, retention
 from rowmill.jobs.view import job_view
@@ -50,7 +51,7 @@ JobDep = Annotated[Job, Depends(_the_job)]
 
 def shown(store: Store, job: Job) -> dict[str, Any]:
     """``job`` with its executions."""
-    return job_view(job, store.clock(), store.browse.executions(job.pk))
+    return job_view(job, store.clock(), REMEDIES, store.browse.executions(job.pk))
 
 
 @router.post(
@@ -85,7 +86,7 @@ def list_jobs(
     pager = Pager("jobs", status, type_)
     found = store.browse.jobs(status, type_, pager.after(cursor, NO_LIMIT), limit + 1)
     now = store.clock()
-    return pager.page(found, limit, lambda job: job.pk, lambda job: job_view(job, now))
+    return pager.page(found, limit, lambda job: job.pk, lambda job: job_view(job, now, REMEDIES))
 
 
 @router.get("/{job_id}", response_model=JobOutput, dependencies=[READ], responses=responses("not_found"))

@@ -178,7 +178,7 @@ class Runner:
         self._finished = [*finished, *self._finished]
 
     def _fail(self, error: StoreError) -> None:
-        self._stopper.demand(Stop(Action.FAIL, error=JobError(error.code, error.message, error.hint)))
+        self._stopper.demand(Stop(Action.FAIL, error=JobError.of(error)))
 
     def _begin(self, slot: int, item: Item) -> None:
         processor = self._processors[item.task.step]

@@ -125,17 +125,17 @@ class TransferRunner:
         except Stopped:
             pass
         except StoreError as error:
-            self._fail(error.code, error.message, error.hint)
+            self._fail(JobError.of(error))
         except UsageError as error:
-            self._fail(self._mover.trouble, error.message, error.hint)
+            self._fail(JobError.of(error, self._mover.trouble))
         except OSError as error:
             said = f"{error.filename or 'The file'} could not be read or written: {error.strerror}."
-            self._fail(self._mover.trouble, said, "See to the disk and resume.")
+            self._fail(JobError(self._mover.trouble, said, "Check the disk and resume."))
         assert self._stopper.stop
         return self._stopper.stop
 
-    def _fail(self, code: str, message: str, hint: str) -> None:
-        self._stopper.demand(Stop(Action.FAIL, error=JobError(code, message, hint)))
+    def _fail(self, error: JobError) -> None:
+        self._stopper.demand(Stop(Action.FAIL, error=error))
 
     async def _mark(self) -> None:
         if (now := self._runtime.now()) >= self._mark_at:
