@@ -10,7 +10,7 @@ from rowmill.core.job import Attempt, Job, JobDraft, Output, Settings, Step
 from rowmill.core.status import Action, JobStatus, JobType, RowStatus
 from rowmill.core.transfer import ExportBatch, ExportSpec, ImportBatch, Position, RejectedLine, Source
 from rowmill.ledger.store import Store
-from rowmill.tables.dataset import Dataset
+from rowmill.tables.dataset import Dataset, Target
 from rowmill.tables.schema import Schema
 
 NOW = 1_700_000_000.0
@@ -56,7 +56,7 @@ class Bench:
             identity="identity",
             **more,
         )
-        return self.control.submit(draft, NOW)
+        return self.control.insert(draft, NOW)
 
     def claim(self, job: int) -> Claim:
         return self.ledger.claim(job, self.store.join(), NOW)
@@ -113,7 +113,7 @@ class Bench:
             identity="import",
             source=Source("/people.csv", "csv", "people.csv", "csv:hash"),
         )
-        return self.control.submit_import(draft, name, Schema(key=key), NOW)
+        return self.control.insert(draft, NOW, Target(name, Schema(key=key)))
 
     def bring(self, claim: Claim, *lines: Line, end: bool = False, **more: Any) -> ControlState:
         """Brings in the next lines of the file, with ``end`` its last ones, in one commit."""
@@ -165,7 +165,7 @@ class Bench:
             output=Output("/out.csv", "csv"),
             **{"extract": ExportSpec([("id", "id")]), **more},
         )
-        return self.control.submit(draft, NOW)
+        return self.control.insert(draft, NOW)
 
     def commit_export_batch(self, claim: Claim, lo: int, hi: int) -> ControlState:
         """Says that rows ``lo`` to ``hi`` are in the file, ten bytes each."""

@@ -24,7 +24,7 @@ def job_over(bench: Bench, connection: str) -> int:
         settings=Settings(),
         identity="identity",
     )
-    return bench.control.submit(draft, NOW)
+    return bench.control.insert(draft, NOW)
 
 
 def test_a_connection_is_there_under_its_name_in_every_process(store: Store, other: Store) -> None:

@@ -9,6 +9,7 @@ from rowmill.core.status import Action, JobStatus, JobType
 from rowmill.core.transfer import ExportSpec, Source
 from rowmill.ledger.files import StoredFile
 from rowmill.ledger.store import Store
+from rowmill.tables.dataset import Target
 from rowmill.tables.schema import Schema
 
 FILE = StoredFile("file_a", "reviews.csv", 3, "abc", 100.0)
@@ -17,7 +18,7 @@ DRAFT = JobDraft(JobType.IMPORT, "reviews", 0, [], [], Settings(), "identity")
 
 def imported(store: Store, file: str = FILE.id) -> int:
     draft = replace(DRAFT, source=Source("/x", "csv", "reviews.csv", "hash"), file=file)
-    return store.control.submit_import(draft, "reviews", Schema(), 1.0)
+    return store.control.insert(draft, 1.0, Target("reviews", Schema()))
 
 
 def exported(store: Store, file: str) -> int:
@@ -31,7 +32,7 @@ def exported(store: Store, file: str) -> int:
         extract=ExportSpec([]),
         rows=0,
     )
-    return store.control.submit(draft, 1.0)
+    return store.control.insert(draft, 1.0)
 
 
 def end(store: Store, job: int) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import orjson
 
+from rowmill.cli.specs import import_spec
 from rowmill.core.commit import Batch, Chunk, Claim, Settled, Start, Task
 from rowmill.core.job import Attempt, Job, JobDraft, Settings, Step
 from rowmill.core.money import Price
 from rowmill.core.status import Action, JobType, RowStatus
 from rowmill.engine.engine import Engine
 from rowmill.engine.runtime import RealRuntime
-from rowmill.jobs.submit.imports import ImportRequest, submit_import
+from rowmill.jobs.submit.submit import submit
 from rowmill.ledger.store import Store
 
 STEP = Step("python", "python", {"function": "shop:judge"}, {"mood": {"type": "string"}})
@@ -34,7 +35,7 @@ def make(store: Store, rows: int = 3, *, price: Price | None = None, **more: Any
         "settings": Settings(),
         "identity": f"identity of {dataset}",
     }
-    return store.browse.job(store.control.submit(JobDraft(**{**draft, **more}), store.clock()))
+    return store.browse.job(store.control.insert(JobDraft(**{**draft, **more}), store.clock()))
 
 
 def begin(store: Store, job: Job, engine: str | None = None) -> Claim:
@@ -77,6 +78,7 @@ def dataset(store: Store, place: Path, text: str = "id,review\n1,fine\n2,bad\n3,
     """A lasting dataset called ``reviews`` with the key ``id``; gives its own id."""
     path = place / "reviews.csv"
     path.write_text(text)
-    job = submit_import(store, ImportRequest(str(path), dataset="reviews", key="id")).job
-    assert asyncio.run(Engine(store, store.join(), RealRuntime()).run(job)) is Action.COMPLETE
+    engine = store.join()
+    job = submit(store, engine, import_spec(str(path), dataset="reviews", key="id")).job
+    assert asyncio.run(Engine(store, engine, RealRuntime()).run(job)) is Action.COMPLETE
     return job.dataset_id

@@ -6,11 +6,13 @@ from typing import Any
 
 import orjson
 
+from rowmill.cli.specs import import_spec
 from rowmill.core.job import Job
-from rowmill.core.status import Action
+from rowmill.core.status import Action, JobType
 from rowmill.engine.engine import Engine
 from rowmill.engine.runtime import RealRuntime
-from rowmill.jobs.submit.imports import ImportRequest, submit_import
+from rowmill.jobs.spec import About, DatasetSource, FileOutput, JobSource, JobSpec, Selection
+from rowmill.jobs.submit.submit import Submission, submit
 from rowmill.ledger.store import Store
 from rowmill.tables.dataset import Dataset
 
@@ -23,7 +25,31 @@ def work(store: Store, engine: str, job: Job) -> Job:
 
 def load(store: Store, engine: str, path: Path, **asked: Any) -> Job:
     """The completed import of the file."""
-    return work(store, engine, submit_import(store, ImportRequest(str(path), **asked)).job)
+    return work(store, engine, submit(store, engine, import_spec(str(path), **asked)).job)
+
+
+def export(
+    store: Store,
+    source: Job | Dataset,
+    output: str | None = "out.csv",
+    *,
+    new: bool = False,
+    columns: tuple[str, ...] = (),
+    rows: str | None = None,
+    where: str | None = None,
+    only: str | None = None,
+    **asked: Any,
+) -> Submission:
+    """The export of ``source``, or the same one that has not ended."""
+    pairs = tuple((text, None) for text in columns)
+    spec = JobSpec(
+        type=JobType.EXPORT,
+        source=JobSource(source.id) if isinstance(source, Job) else DatasetSource(source.id),
+        selection=Selection(rows, where, only=only),
+        output=FileOutput(output, columns=pairs, **asked),
+        about=About(new=new),
+    )
+    return submit(store, "", spec)
 
 
 def named(store: Store, name: str) -> Dataset:

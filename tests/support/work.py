@@ -1,23 +1,27 @@
 """Jobs that have come so far, without an engine."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rowmill.cli.specs import run_spec
 from rowmill.core.commit import Batch, Chunk, Claim, Settled, Start, Task
 from rowmill.core.job import Attempt, Job
 from rowmill.core.status import Action, RowStatus
 from rowmill.engine.inputs import Inputs
-from rowmill.jobs.submit.enrichments import submit
-from rowmill.jobs.submit.request import RunRequest
+from rowmill.jobs.submit.submit import submit
 from rowmill.ledger.store import Store
 
-ASK = RunRequest(processor="reviews:judge", columns=("mood: good | bad",))
+ASK: dict[str, Any] = {"processor": "tests.support.work:judge", "columns": ("mood: good | bad",)}
+"""Options of ``rowmill run``."""
+
+
+def judge(row: dict[str, Any]) -> dict[str, Any]:
+    return {"mood": "good"}
 
 
 def make(store: Store, engine: str, source: Path, **asked: Any) -> Job:
     """A new job over ``source``."""
-    return submit(store, engine, replace(ASK, input=str(source), **asked)).job
+    return submit(store, engine, run_spec(input_=str(source), **{**ASK, **asked})).job
 
 
 def begin(store: Store, engine: str, job: Job) -> Claim:

@@ -5,8 +5,10 @@ import click
 from rowmill.cli.common import json_option, the_store
 from rowmill.cli.submitted import requeue
 from rowmill.core.errors import UsageError
-from rowmill.jobs.datasets import find
-from rowmill.jobs.submit.exports import ONLY, ExportRequest, submit_export
+from rowmill.core.status import JobType
+from rowmill.jobs.spec import About, FileOutput, JobSpec, NamedSource, Selection
+from rowmill.jobs.submit.exports import ONLY
+from rowmill.jobs.submit.submit import submit
 
 
 @click.command()
@@ -50,11 +52,18 @@ def export(
     """
     if detach and output == "-":
         raise UsageError("A job that is left to another process cannot write to this one's stdout.", "Give a file.")
-    request = ExportRequest(output, format_, only, columns, safe_cells, rows, where, overwrite, new=new, detach=detach)
+    pairs = tuple((text, None) for text in columns)
+    spec = JobSpec(
+        type=JobType.EXPORT,
+        source=NamedSource(source),
+        selection=Selection(rows, where, only=only),
+        output=FileOutput(output, format_, overwrite, pairs, safe_cells),
+        about=About(new=new, detach=detach),
+    )
     with the_store() as store:
         engine = store.join()
         try:
-            submission = submit_export(store, find(store, source), request)
+            submission = submit(store, engine, spec)
             return requeue(store, engine, submission, detach=detach, as_json=as_json)
         finally:
             store.leave(engine)

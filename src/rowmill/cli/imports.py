@@ -1,15 +1,17 @@
 """``rowmill import``: a file as a dataset."""
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from rowmill.cli.common import json_option, print_json, the_store
 from rowmill.cli.foreground import allowance
+from rowmill.cli.specs import import_spec
 from rowmill.cli.submitted import requeue
 from rowmill.cli.words import rows_word
 from rowmill.jobs.plan import Plan, plan_import
-from rowmill.jobs.submit.imports import ImportRequest, submit_import
+from rowmill.jobs.submit.submit import submit
 
 
 @click.command(name="import")
@@ -30,21 +32,7 @@ from rowmill.jobs.submit.imports import ImportRequest, submit_import
 @click.option("--detach", is_flag=True, help="Leave the job to a worker (rowmill serve).")
 @click.option("--new", is_flag=True, help="Import again even where this same file is in the dataset already.")
 @json_option
-def import_(
-    *,
-    input_: str,
-    dataset: str | None,
-    key: str | None,
-    columns: tuple[str, ...],
-    required: tuple[str, ...],
-    format_: str | None,
-    plan: bool,
-    name: str | None,
-    max_failed: str,
-    detach: bool,
-    new: bool,
-    as_json: bool,
-) -> int:
+def import_(*, input_: str, plan: bool, max_failed: str, detach: bool, as_json: bool, **options: Any) -> int:
     """Take FILE (a path, a URL, or - for stdin) into a dataset.
 
     Rows that do not fit fail with the reason, the others go in.
@@ -52,16 +40,16 @@ def import_(
     With a key, lines create or update records and leave the same ones alone; without, every line is a new record. The
     same command again goes on where it stopped.
     """
-    request = ImportRequest(input_, format_, dataset, key, columns, required, name=name, new=new, detach=detach)
+    spec = import_spec(input_, detach=detach, **options)
     allowance(max_failed, 0)
     with the_store() as store:
         if plan:
-            planned = plan_import(store, request)
+            planned = plan_import(store, spec)
             print_json(asdict(planned)) if as_json else _print_plan(planned)
             return 0
         engine = store.join()
         try:
-            submission = submit_import(store, request)
+            submission = submit(store, engine, spec)
             return requeue(store, engine, submission, max_failed, detach=detach, as_json=as_json)
         finally:
             store.leave(engine)

@@ -1,26 +1,21 @@
 """``rowmill run``: an enrichment job from a file, worked here."""
 
-import csv
 import signal
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from rowmill.cli.common import json_option, on_terminal, print_json, the_store
 from rowmill.cli.foreground import allowance, redirect_stdout_to_stderr
+from rowmill.cli.specs import import_spec, run_spec
 from rowmill.cli.submitted import requeue
-from rowmill.connections.service import qualified
-from rowmill.core.errors import InputError, NothingToDo, UsageError
-from rowmill.engine.engine import processor_of
+from rowmill.core.errors import NothingToDo, UsageError
+from rowmill.jobs.spec import DatasetSource, JobSource, JobSpec, NamedSource
 from rowmill.jobs.submit.detach import check_detachable
-from rowmill.jobs.submit.enrichments import submit
-from rowmill.jobs.submit.imports import ImportRequest, submit_import
-from rowmill.jobs.submit.request import RunRequest
-from rowmill.jobs.submit.steps import step_of
+from rowmill.jobs.submit.steps import build_steps
+from rowmill.jobs.submit.submit import submit
 from rowmill.ledger.store import Store
 
 
@@ -93,36 +88,31 @@ _COUNT = click.IntRange(min=1)
 @click.option("--overwrite", is_flag=True, help="Replace an existing output file and clashing columns in it.")
 @click.option("--yes", is_flag=True, help="Ask nothing (nothing is asked without a terminal anyway).")
 @json_option
-def run(*, max_failed: str, detach: bool, as_json: bool, yes: bool, **options: Any) -> int:
+def run(
+    *, key: str | None, max_failed: str, detach: bool, overwrite: bool, as_json: bool, yes: bool, **options: Any
+) -> int:
     """Send every row of INPUT through a model, a function or an HTTP API.
 
     INPUT is a file (CSV, TSV, JSON Lines, Parquet, Excel), a URL, - for stdin, or the name of a dataset.
 
     The same command again goes on where it stopped, and writes the output again for free when all is done.
     """
-    key, request = _request(detach=detach, **options)
+    spec = run_spec(detach=detach, overwrite=overwrite, **_without_default_model(options))
     allowance(max_failed, 0)
-    if detach and request.output == "-":
+    if detach and options["output"] == "-":
         raise UsageError("A job that is left to another process cannot write to this one's stdout.", "Give a file.")
     with the_store() as store:
-        request = replace(request, model=qualified(store, request.connection, request.model))
-        if request.from_job is None:
-            # Whatever cannot work here is refused before a large input is read.
-            with redirect_stdout_to_stderr():
-                processor_of(step_of(request), store)
-        if detach:
-            _check_detachable(store, request)
         engine = store.join()
         try:
+            if detach or key is not None:
+                _check_first(store, spec, detach=detach)
             if key is not None:
-                request, code = _imported(store, engine, request, key)
+                spec, code = _imported(store, engine, spec, key)
                 if code not in (0, 4):
                     return code
-            with _Reading() as reading:
-                submission = submit(store, engine, request, reading)
-            return requeue(
-                store, engine, submission, max_failed, detach=detach, as_json=as_json, overwrite=request.overwrite
-            )
+            with redirect_stdout_to_stderr(), _Reading() as reading:
+                submission = submit(store, engine, spec, reading)
+            return requeue(store, engine, submission, max_failed, detach=detach, as_json=as_json, overwrite=overwrite)
         except NothingToDo:
             if as_json:
                 print_json(None)
@@ -131,103 +121,36 @@ def run(*, max_failed: str, detach: bool, as_json: bool, yes: bool, **options: A
             store.leave(engine)
 
 
-def _check_detachable(store: Store, request: RunRequest) -> None:
-    """Raises ``UsageError`` with the reason where the request, or the job whose rows it takes, needs this shell."""
-    same = request.from_job and not (request.prompt or request.processor or request.url)
-    steps = store.browse.find_job(request.from_job or "").steps if same else [step_of(request)]
-    for step in steps:
-        check_detachable(step)
+def _without_default_model(options: dict[str, Any]) -> dict[str, Any]:
+    """ROWMILL_MODEL may be set for good; it means nothing to a function or an HTTP API."""
+    source = click.get_current_context().get_parameter_source("model")
+    if (options["processor"] or options["url"]) and source is click.core.ParameterSource.ENVIRONMENT:
+        return {**options, "model": None}
+    return options
 
 
-def _imported(store: Store, engine: str, request: RunRequest, key: str) -> tuple[RunRequest, int]:
-    """Takes the input into a dataset of its name; returns the request for that, and the import's exit code."""
-    if request.input is None or store.datasets.named(request.input):
+def _check_first(store: Store, spec: JobSpec, *, detach: bool) -> None:
+    """Raises ``UsageError`` if the steps cannot work here, before a file is imported for them; with ``detach``, also if
+    they need what exists only in this shell."""
+    with redirect_stdout_to_stderr():
+        steps = build_steps(store, spec)
+    if detach:
+        if isinstance(spec.source, JobSource) and not steps:
+            steps = store.browse.find_job(spec.source.name).steps
+        for step in steps:
+            check_detachable(step)
+
+
+def _imported(store: Store, engine: str, spec: JobSpec, key: str) -> tuple[JobSpec, int]:
+    """Takes the input into a dataset of its name; returns the spec for that, and the import's exit code."""
+    if not isinstance(spec.source, NamedSource) or store.datasets.named(spec.source.name):
         raise UsageError("--key takes a file into a dataset.", "Give a file as INPUT, or leave --key out.")
-    if request.input == "-":
+    if spec.source.name == "-":
         hint = "Import it first: rowmill import - --dataset NAME --key COLUMN"
         raise UsageError("Standard input has no name for the dataset that --key makes.", hint)
-    submission = submit_import(store, ImportRequest(request.input, request.input_format, key=key))
+    submission = submit(store, engine, import_spec(spec.source.name, format_=spec.source.format, key=key))
     code = requeue(store, engine, submission)
-    return replace(request, input=submission.job.dataset_id, input_format=None), code
-
-
-def _request(
-    *, input_: str | None, settings: tuple[str, ...], key: str | None, keys: str | None, **options: Any
-) -> tuple[str | None, RunRequest]:
-    options["headers"] = tuple(_pair(text, ":", "--header 'NAME: VALUE'") for text in options["headers"])
-    options["paths"] = tuple(_pair(text, "=", "--path COLUMN=$.a.b") for text in options["paths"])
-    options["body"] = _text(options["body"], "--body")
-    options["prompt"] = _text(options["prompt"], "--prompt")
-    options["system"] = _text(options["system"], "--system")
-    options["price"] = _price(options["price"])
-    options["timeout"] = None if options["timeout"] is None else float(options["timeout"])
-    for name in ("model", "from_job", "connection"):
-        options[name] = options[name] or None
-    if options["processor"] or options["url"]:
-        # ROWMILL_MODEL may be set for good; it means nothing to a function.
-        source = click.get_current_context().get_parameter_source("model")
-        if source is click.core.ParameterSource.ENVIRONMENT:
-            options["model"] = None
-    request = RunRequest(
-        input=input_,
-        model_settings=dict(_setting(text) for text in settings),
-        processor_path=(str(Path.cwd()),),
-        keys=_keys(keys),
-        **options,
-    )
-    return key, request
-
-
-def _keys(text: str | None) -> tuple[str, ...]:
-    if text is None:
-        return ()
-    if text.startswith("@"):
-        keys = tuple(key for key in (_text(text, "--keys") or "").splitlines() if key)
-    else:
-        keys = tuple(key.strip() for key in next(csv.reader([text], skipinitialspace=True), []) if key.strip())
-    if not keys:
-        raise UsageError("--keys names no key.", "Write --keys A1,A2 or --keys @FILE with one a line.")
-    return keys
-
-
-def _pair(text: str, between: str, example: str) -> tuple[str, str]:
-    name, found, value = (part.strip() for part in text.partition(between))
-    if not name or not found:
-        raise UsageError(f"{text!r} is no pair of a name and a value.", f"Write {example}.")
-    return name, value
-
-
-def _text(text: str | None, option: str) -> str | None:
-    """The option's text, or that of the file behind ``@``."""
-    if text is None or not text.startswith("@"):
-        return text
-    try:
-        return Path(text[1:]).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InputError(f"{option} {text} cannot be read: {reason}.", "Check the path.") from error
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise UsageError(f"The setting {text!r} is not NAME=VALUE.", "Write for example temperature=0.")
-    try:
-        return name, orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return name, value
-
-
-def _price(text: str | None) -> tuple[Decimal, Decimal] | None:
-    if text is None:
-        return None
-    try:
-        price_in, price_out = (Decimal(part.strip()) for part in text.split(","))
-    except (ValueError, ArithmeticError):
-        price_in = price_out = Decimal(-1)
-    if not (price_in.is_finite() and price_out.is_finite() and price_in >= 0 and price_out >= 0):
-        raise UsageError(f"The price {text!r} is not IN,OUT.", "Give dollars per million tokens: --price 0.15,0.60")
-    return price_in, price_out
+    return replace(spec, source=DatasetSource(submission.job.dataset_id)), code
 
 
 class _Reading:

@@ -9,7 +9,7 @@ from rowmill.core.errors import Busy
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus, JobType
 from rowmill.jobs import control
-from rowmill.jobs.submit.enrichments import Submission
+from rowmill.jobs.submit.submit import Submission
 from rowmill.ledger.store import Store
 
 

@@ -7,7 +7,8 @@ from itertools import islice
 
 from rowmill.core.transfer import ImportBatch
 from rowmill.engine.transfer.importer import BATCH
-from rowmill.jobs.submit.imports import ImportRequest, Prepared, prepared
+from rowmill.jobs.spec import JobSpec
+from rowmill.jobs.submit.imports import Import, resolve_import
 from rowmill.ledger.merge import CREATED, UNCHANGED, UPDATED, overlaid
 from rowmill.ledger.store import Store
 from rowmill.tables.dataset import Dataset
@@ -33,9 +34,9 @@ class Plan:
     new_columns: list[str] = field(default_factory=list)
 
 
-def plan_import(store: Store, request: ImportRequest, tell: Tell = lambda size: None) -> Plan:
-    """What an import by this request would do. Raises ``UsageError`` where it would be refused."""
-    with prepared(store, request, tell) as ready, closing(_Staged()) as staged:
+def plan_import(store: Store, spec: JobSpec, tell: Tell = lambda size: None) -> Plan:
+    """What an import of this spec would do. Raises ``UsageError`` where it would be refused."""
+    with resolve_import(store, spec, tell) as ready, closing(_Staged()) as staged:
         return _planned(store, ready, staged)
 
 
@@ -57,10 +58,10 @@ class _Staged:
         self._database.close()
 
 
-def _planned(store: Store, ready: Prepared, staged: _Staged) -> Plan:
+def _planned(store: Store, ready: Import, staged: _Staged) -> Plan:
     reader = ready.opened.reader()
     fitter = ready.fitter()
-    plan = Plan(ready.name, ready.dataset is not None)
+    plan = Plan(ready.into.name, ready.dataset is not None)
     rows = reader.rows()
     while batch := list(islice(rows, BATCH)):
         plan.total += len(batch)

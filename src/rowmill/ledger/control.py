@@ -22,7 +22,7 @@ from rowmill.ledger.mapping import refuse, settings_of, spec_of
 from rowmill.ledger.publish import publish
 from rowmill.ledger.recovery import recover, recover_claim
 from rowmill.ledger.selection import select_left, select_ranges
-from rowmill.tables.schema import Schema
+from rowmill.tables.dataset import Target
 
 _REASON = "CASE WHEN ? = 'user' THEN 'user' ELSE coalesce({}, ?) END"
 """A user's own reason to pause takes the place of the engine's: then the job does not go on by itself."""
@@ -32,28 +32,21 @@ class Control:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def submit(self, draft: JobDraft, now: float) -> int:
-        """Stores a new pending job with its rows; returns its number."""
+    def insert(self, draft: JobDraft, now: float, into: Target | None = None) -> int:
+        """Stores a new job with its rows; returns its number. An import goes ``into`` a dataset. Raises ``Busy`` if an
+        unfinished import goes into it already."""
         with self._database.transaction() as tx:
-            return _insert(tx, draft, now)
+            return _insert(tx, draft, now, into)
 
-    def submit_once(self, draft: JobDraft, now: float, *, again: bool = False) -> tuple[int, bool]:
-        """The number of the job that is the same run, or of a new one; and whether it is new. With ``again`` a job that
-        has completed is no longer the same."""
+    def find_or_insert(
+        self, draft: JobDraft, now: float, *, repeats: bool, into: Target | None = None
+    ) -> tuple[int, bool]:
+        """The number of the job that is the same run, or of a new one; and whether it is new. If the draft ``repeats``,
+        a job that has completed is not the same. Raises as ``insert``."""
         with self._database.transaction() as tx:
             sql = "SELECT max(pk) FROM jobs WHERE identity = ? AND status <> 'cancelled' AND NOT (? AND status = ?)"
-            known = tx.execute(sql, (draft.identity, again, JobStatus.COMPLETED))[0][0]
-            return (known, False) if known else (_insert(tx, draft, now), True)
-
-    def submit_import(self, draft: JobDraft, name: str, schema: Schema, now: float) -> int:
-        """Stores a new import into the lasting dataset called ``name``, which is made where there is none; ``schema``
-        joins the one that it has. Raises ``Busy`` where an import into it has not ended."""
-        with self._database.transaction() as tx:
-            dataset = found_or_made(tx, name, now)
-            keep_schema(tx, dataset.pk, dataset.schema.merged(schema))
-            pk = _insert(tx, replace(draft, dataset=dataset.pk), now)
-            _reserve(tx, dataset.pk, pk)
-            return pk
+            known = tx.execute(sql, (draft.identity, repeats, JobStatus.COMPLETED))[0][0]
+            return (known, False) if known else (_insert(tx, draft, now, into), True)
 
     def pause(self, job: int, now: float, reason: PauseReason = PauseReason.USER) -> None:
         recover(self._database, job, now)
@@ -270,7 +263,11 @@ class Control:
             raise Busy(Message.JOB_BEING_CANCELLED if requested == Action.CANCEL else Message.JOB_BUSY, pid=pid)
 
 
-def _insert(tx: Transaction, draft: JobDraft, now: float) -> int:
+def _insert(tx: Transaction, draft: JobDraft, now: float, into: Target | None) -> int:
+    if into:
+        dataset = found_or_made(tx, into.name, now)
+        keep_schema(tx, dataset.pk, dataset.schema.merged(into.schema))
+        draft = replace(draft, dataset=dataset.pk)
     if not tx.change("UPDATE datasets SET loader = NULL WHERE pk = ?", (draft.dataset,)):
         raise UsageError(Message.DATASET_DELETED)
     if (
@@ -308,6 +305,8 @@ def _insert(tx: Transaction, draft: JobDraft, now: float) -> int:
     tx.execute("UPDATE jobs SET total = ? WHERE pk = ?", (total, pk))
     if total != 0:
         tx.execute("INSERT INTO chunks (job, hi, lo) VALUES (?, ?, 1)", (pk, total or IMPORTABLE_TO))
+    if into:
+        _reserve(tx, draft.dataset, pk)
     note(tx, "job.created", pk, now)
     return pk
 

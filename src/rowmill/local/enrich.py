@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rowmill.api.submissions import enrichment_request
+from rowmill.api.specs import enrichment_spec
 from rowmill.client.enrichment import Enrichment, told
 from rowmill.client.errors import ClientError, Conflict
 from rowmill.client.jobs import Job, Jobs
@@ -20,11 +20,10 @@ from rowmill.client.tables import Table, lines_of
 from rowmill.client.transport import Sync
 from rowmill.core.errors import UsageError
 from rowmill.core.job import Job as StoredJob
-from rowmill.core.job import Step
 from rowmill.core.status import JobStatus
 from rowmill.jobs import control
-from rowmill.jobs.submit.enrichments import Submission, submit
-from rowmill.jobs.submit.request import RunRequest
+from rowmill.jobs.spec import About, FileSource, JobSpec, NamedSource, PythonStep, Source, StepSpec
+from rowmill.jobs.submit.submit import Submission, submit
 from rowmill.ledger.opening import default_home
 from rowmill.local import functions
 from rowmill.local.remedies import advised
@@ -45,8 +44,7 @@ def run(table: Table, options: Enrichment, *, home: str | Path | None, new: bool
     asked = told(options, transport.named)
     if not asked.steps:
         raise UsageError("There is nothing to do with the rows.", "Give one of prompt, url and function.")
-    request = replace(_request(local, asked.document), new=new)
-    submission = _submitted(local, request, table)
+    submission = _submitted(local, asked.document, table, new=new)
     job = submission.job
     if submission.found and progress:
         _say(_found(job))
@@ -75,33 +73,33 @@ def _followed(jobs: Jobs[Sync], job: StoredJob, *, progress: bool) -> Job[Sync]:
     return ended
 
 
-def _request(local: LocalStore, document: Mapping[str, Any]) -> RunRequest:
+def _spec(document: Mapping[str, Any], source: Source, *, new: bool) -> JobSpec:
     try:
         asked = EnrichmentInput.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if part not in ("prompt", "http", "python"))
         raise UsageError(f"{place}: {first['msg']}.", "Mend it and call again.") from error
-    request = enrichment_request(local.context, asked)
-    return replace(request, steps=tuple(map(_findable, request.steps)), detach=False)
+    spec = enrichment_spec(asked, source, About(asked.name, dict(asked.metadata), new=new))
+    return replace(spec, steps=tuple(map(_findable, spec.steps)))
 
 
-def _findable(step: Step) -> Step:
+def _findable(step: StepSpec) -> StepSpec:
     """Remembers where a function's module was found, so that ``rowmill resume`` finds it, too."""
-    if step.processor != "python" or _is_own(step):
+    if not isinstance(step, PythonStep) or _is_own(step.function):
         return step
-    return replace(step, config={**step.config, "path": [str(Path(sys.path[0] or ".").absolute())]})
+    return replace(step, path=(str(Path(sys.path[0] or ".").absolute()),))
 
 
-def _submitted(local: LocalStore, request: RunRequest, table: Table) -> Submission:
+def _submitted(local: LocalStore, document: Mapping[str, Any], table: Table, *, new: bool) -> Submission:
     """The job, new or of an earlier call."""
     if isinstance(table, str | Path):
-        return _taken_in(local, replace(request, input=str(table)))
+        return _taken_in(local, _spec(document, NamedSource(str(table)), new=new))
     with closing(lines_of(table)) as lines:  # in the caller's thread, to which what it iterates over may belong
-        return _taken_in(local, replace(request, input=str(lines.path), input_format="jsonl", input_name="rows"))
+        return _taken_in(local, _spec(document, FileSource(str(lines.path), "jsonl", "rows"), new=new))
 
 
-def _taken_in(local: LocalStore, request: RunRequest) -> Submission:
+def _taken_in(local: LocalStore, spec: JobSpec) -> Submission:
     """Ctrl-C stops the reading between two batches only: in the middle of a transaction it could leave a lock
     behind."""
     interrupted = threading.Event()
@@ -111,7 +109,7 @@ def _taken_in(local: LocalStore, request: RunRequest) -> Submission:
             raise UsageError("It was interrupted.")
 
     with ThreadPoolExecutor(1, "rowmill-submit") as pool:
-        future = pool.submit(submit, local.store, local.context.engine, request, tell)
+        future = pool.submit(submit, local.store, local.context.engine, spec, tell)
         try:
             return future.result()
         except KeyboardInterrupt:
@@ -137,11 +135,15 @@ def _found(job: StoredJob) -> str:
 
 
 def _or_command(job: StoredJob) -> str:
-    return "" if any(map(_is_own, job.steps)) else f", and so does: rowmill resume {job.id}"
+    return (
+        ""
+        if any(_is_own(step.config.get("function")) for step in job.steps)
+        else f", and so does: rowmill resume {job.id}"
+    )
 
 
-def _is_own(step: Step) -> bool:
-    return str(step.config.get("function", "")).startswith(f"{functions.__name__}:")
+def _is_own(function: str | None) -> bool:
+    return (function or "").startswith(f"{functions.__name__}:")
 
 
 def _say(sentence: str) -> None:

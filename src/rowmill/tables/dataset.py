@@ -25,6 +25,15 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """The lasting dataset that an import goes into, created if there is none of that name; ``schema`` is merged into
+    the one it has."""
+
+    name: str
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """A record's values as of one revision of its dataset; a later one took their place at ``superseded``."""
 

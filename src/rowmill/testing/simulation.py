@@ -123,4 +123,4 @@ def new_job(
         "settings": settings or Settings(),
         "identity": "",
     }
-    return store.browse.job(store.control.submit(JobDraft(**{**fields, **draft}), EPOCH))
+    return store.browse.job(store.control.insert(JobDraft(**{**fields, **draft}), EPOCH))

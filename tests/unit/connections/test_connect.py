@@ -54,7 +54,7 @@ def job_over_acme(store: Store, rows: int, settings: Settings) -> Job:
         settings=settings,
         identity="",
     )
-    return store.browse.job(store.control.submit(draft, EPOCH))
+    return store.browse.job(store.control.insert(draft, EPOCH))
 
 
 def most_in_a_minute(moments: list[float]) -> int:

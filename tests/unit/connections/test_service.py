@@ -4,14 +4,15 @@ from typing import Any
 import orjson
 import pytest
 
+from rowmill.cli.specs import run_spec
 from rowmill.connections import service as connections
 from rowmill.connections.store import Connections, key_context
 from rowmill.core.errors import Busy, Conflict, NotFound, Outdated, UsageError
+from rowmill.jobs.spec import PromptStep
 from rowmill.jobs.submit.detach import check_detachable
-from rowmill.jobs.submit.enrichments import submit
 from rowmill.jobs.submit.pricing import price_of
-from rowmill.jobs.submit.request import RunRequest
 from rowmill.jobs.submit.steps import step_of
+from rowmill.jobs.submit.submit import submit
 from rowmill.ledger.store import Store
 
 KEY = "sk-very-secret-1234"
@@ -119,7 +120,7 @@ def test_a_mistyped_name_is_told_with_the_nearest(store: Store) -> None:
 
 def test_one_that_a_job_uses_is_kept_with_the_name_of_the_job(store: Store, engine: str, reviews: Path) -> None:
     connections.add(store, "acme", "openai", base_url="http://a/v1", key=KEY)
-    request = RunRequest(input=str(reviews), prompt="{{Review}}", model="openai/small", connection="acme")
+    request = run_spec(input_=str(reviews), prompt="{{Review}}", model="openai/small", connection="acme")
     job = submit(store, engine, request).job
     with pytest.raises(Busy, match=f"{job.id} uses the connection acme"):
         connections.remove(store, "acme")
@@ -129,7 +130,7 @@ def test_a_job_stores_the_name_of_its_connection_and_nothing_else_of_it(
     store: Store, engine: str, reviews: Path
 ) -> None:
     connections.add(store, "acme", "openai", base_url="http://a/v1", key=KEY)
-    request = RunRequest(input=str(reviews), prompt="{{Review}}", model="openai/small", connection="acme")
+    request = run_spec(input_=str(reviews), prompt="{{Review}}", model="openai/small", connection="acme")
     job = submit(store, engine, request).job
     assert job.steps[0].connection == "acme"
     assert job.steps[0].config["provider_config"] == {"connection": "acme"}
@@ -142,7 +143,7 @@ def test_the_same_run_over_another_connection_is_another_run(store: Store, engin
         connections.add(store, name, "openai", base_url="http://a/v1")
 
     def job(connection: str) -> str:
-        asked = RunRequest(input=str(reviews), prompt="{{Review}}", model="openai/small", connection=connection)
+        asked = run_spec(input_=str(reviews), prompt="{{Review}}", model="openai/small", connection=connection)
         return submit(store, engine, asked).job.id
 
     assert job("first") == job("first") != job("second")
@@ -172,15 +173,16 @@ def test_a_connection_goes_with_no_other_way_to_a_model(more: dict[str, Any]) ->
     if not more.keys() & {"processor", "url"}:
         asked |= {"prompt": "Hi", "model": "openai/small"}
     with pytest.raises(UsageError, match="A connection says by itself"):
-        step_of(RunRequest(**asked))
+        run_spec(input_="a.csv", **asked)
 
 
-def test_a_job_over_a_connection_can_be_left_to_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_over_a_connection_can_be_left_to_another_process(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    asked = RunRequest(prompt="Hi", model="openai/small")
+    connections.add(store, "acme", "openai")
     with pytest.raises(UsageError, match="exists only in this shell"):
-        check_detachable(step_of(asked))
-    check_detachable(step_of(RunRequest(prompt="Hi", model="openai/small", connection="acme")))
+        check_detachable(step_of(store, PromptStep(prompt="Hi", model="openai/small", outputs={})))
+    over = PromptStep(prompt="Hi", model="openai/small", connection="acme", outputs={})
+    check_detachable(step_of(store, over))
 
 
 def test_the_price_is_that_of_the_connections_address(store: Store) -> None:
@@ -188,8 +190,8 @@ def test_the_price_is_that_of_the_connections_address(store: Store) -> None:
     connections.add(store, "ours", "openai", base_url="http://models.internal/v1")
 
     def known(connection: str) -> bool:
-        asked = RunRequest(prompt="Hi", model="openai/gpt-4o-mini", connection=connection)
-        return price_of(store, step_of(asked)) is not None
+        step = PromptStep(prompt="Hi", model="openai/gpt-4o-mini", connection=connection, outputs={})
+        return price_of(store, step_of(store, step)) is not None
 
     assert known("openai")
     assert not known("ours")

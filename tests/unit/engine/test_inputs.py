@@ -10,7 +10,7 @@ from rowmill.core.status import Action, JobType, RowStatus
 from rowmill.core.transfer import ImportBatch, Source
 from rowmill.engine.inputs import Inputs, used_columns
 from rowmill.ledger.store import Store
-from rowmill.tables.dataset import Dataset
+from rowmill.tables.dataset import Dataset, Target
 from rowmill.tables.schema import Schema
 from rowmill.testing.simulation import EPOCH
 from tests.support.engine import job_of
@@ -98,7 +98,7 @@ def people(store: Store) -> Dataset:
     """A lasting dataset of Ann and Ben, for which a job has found a mood of record 2."""
     source = Source("/people.csv", "csv", "people.csv", "csv:1")
     draft = JobDraft(JobType.IMPORT, "people", 0, [], [], Settings(), "", source=source)
-    importing = store.ledger.claim(store.control.submit_import(draft, "people", Schema(), EPOCH), store.join(), EPOCH)
+    importing = store.ledger.claim(store.control.insert(draft, EPOCH, Target("people", Schema())), store.join(), EPOCH)
     lines = ['["a","Ann"]', '["b"]']
     intake = ImportBatch(numbers=[1, 2], data=lines, columns=["id", "Name"], read_to=2, total=2)
     store.transfers.commit_import_batch(importing, intake, EPOCH)
@@ -106,7 +106,7 @@ def people(store: Store) -> Dataset:
     made = store.datasets.named("people")
     assert made
     finding = JobDraft(JobType.ENRICHMENT, "people", made.pk, [(2, 2)], [step(None, "mood")], Settings(), "")
-    claim = store.ledger.claim(store.control.submit(finding, EPOCH), store.join(), EPOCH)
+    claim = store.ledger.claim(store.control.insert(finding, EPOCH), store.join(), EPOCH)
     assert store.ledger.take_chunk(claim)
     store.ledger.commit(claim, Batch(starts=[Start(1, Task(1))], chunks=[Chunk(2, 1)]))
     made_well = Attempt(0, 1, EPOCH, 0.1, "succeeded", None, None, 0, 0, 0)
@@ -139,7 +139,7 @@ def test_a_result_never_takes_the_place_of_a_source_value(store: Store, people: 
 
 def test_rows_of_a_lasting_dataset_know_their_record(store: Store, people: Dataset) -> None:
     draft = JobDraft(JobType.ENRICHMENT, "people", people.pk, [(2, 2)], [step(None, "x")], Settings(), "")
-    job: Job = store.browse.job(store.control.submit(draft, EPOCH))
+    job: Job = store.browse.job(store.control.insert(draft, EPOCH))
     (item,) = Inputs(store, people, job.steps, 1).items(job, 1, 1)
     assert (item.task.number, item.record, item.values["id"]) == (1, 2, "b")
 

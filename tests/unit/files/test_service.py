@@ -3,10 +3,9 @@ from pathlib import Path
 from rowmill.core.job import Job
 from rowmill.files.service import Upload, path_of, prune_files, sweep_unfinished
 from rowmill.jobs.retention import prune
-from rowmill.jobs.submit.exports import ExportRequest, submit_export
 from rowmill.ledger.files import StoredFile
 from rowmill.ledger.store import Store
-from tests.support.transfers import load, named, work
+from tests.support.transfers import export, load, named, work
 
 
 def upload(store: Store, id_: str, content: bytes = b"a\n1\n") -> StoredFile:
@@ -21,7 +20,7 @@ def upload(store: Store, id_: str, content: bytes = b"a\n1\n") -> StoredFile:
 def download(store: Store, engine: str, path: Path) -> Job:
     """The completed export of an import of ``path``."""
     load(store, engine, path)
-    return work(store, engine, submit_export(store, named(store, "reviews"), ExportRequest(None)).job)
+    return work(store, engine, export(store, named(store, "reviews"), None).job)
 
 
 def left(store: Store) -> list[str]:
@@ -60,7 +59,7 @@ def test_pruning_leaves_downloads_to_their_jobs(store: Store, engine: str, revie
 
 def test_the_part_of_an_export_that_goes_on_is_not_swept(store: Store, engine: str, reviews: Path) -> None:
     load(store, engine, reviews)
-    job = submit_export(store, named(store, "reviews"), ExportRequest(None)).job
+    job = export(store, named(store, "reviews"), None).job
     part = store.uploads / f".{job.id}.part"
     part.write_bytes(b"half")
     sweep_unfinished(store)

@@ -122,7 +122,7 @@ def test_a_job_that_has_ended_is_not_steered(store: Store, engine: str, job: Job
 
 
 def test_a_budget_that_is_raised_lets_a_workers_job_go_on(store: Store, engine: str, reviews: Path) -> None:
-    job = make(store, engine, reviews, new=True, price=(Decimal(1), Decimal(1)), budget=Decimal("0.000003"))
+    job = make(store, engine, reviews, new=True, price="1,1", budget=Decimal("0.000003"))
     claim = begin(store, engine, job)
     settle(store, claim, {1: "good", 2: "good"})
     store.control.take_over(job.pk, store.clock())

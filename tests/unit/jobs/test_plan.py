@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rowmill.cli.specs import import_spec
 from rowmill.core.errors import UsageError
 from rowmill.jobs.plan import Plan, plan_import
-from rowmill.jobs.submit.imports import ImportRequest, submit_import
+from rowmill.jobs.spec import JobSpec
+from rowmill.jobs.submit.submit import submit
 from rowmill.ledger.store import Store
 from tests.support.transfers import load, work
 
@@ -22,10 +24,10 @@ def everything(store: Store) -> list[object]:
     return [store.database.read(f"SELECT * FROM {table}") for table in TABLES]
 
 
-def planned(store: Store, request: ImportRequest) -> Plan:
+def planned(store: Store, spec: JobSpec) -> Plan:
     """The plan, having checked that it wrote nothing."""
     before, files = everything(store), sorted(Path().iterdir())
-    plan = plan_import(store, request)
+    plan = plan_import(store, spec)
     assert everything(store) == before
     assert sorted(Path().iterdir()) == files
     return plan
@@ -36,7 +38,7 @@ def test_a_plan_says_what_an_import_would_do(store: Store, engine: str, here: Pa
     path.write_text("id,Name,Age\na,Ann,30\nb,Ben,40\n")
     load(store, engine, path, key="id", columns=("Age: integer",))
     path.write_text("ID,name,age\na,Ann,30\nb,one,40\nb,Ben,41\nc,Cat,old\nd,Dan,1\n,Eve,2\n")
-    assert planned(store, ImportRequest("people.csv")) == Plan(
+    assert planned(store, import_spec("people.csv")) == Plan(
         "people",
         exists=True,
         total=6,
@@ -56,16 +58,16 @@ def test_a_plan_says_what_an_import_would_do(store: Store, engine: str, here: Pa
 def test_a_plan_names_the_columns_that_would_join_the_dataset(store: Store, engine: str, here: Path) -> None:
     path = here / "people.csv"
     path.write_text("id,Name\na,Ann\n")
-    assert planned(store, ImportRequest("people.csv")).new_columns == []
+    assert planned(store, import_spec("people.csv")).new_columns == []
     load(store, engine, path, key="id")
     path.write_text("City,ID,name\nRome,a,Ann\n")
-    plan = planned(store, ImportRequest("people.csv"))
+    plan = planned(store, import_spec("people.csv"))
     assert (plan.new_columns, plan.updated) == (["City"], 1)
 
 
 def test_only_the_first_refused_rows_are_told_of(store: Store, here: Path) -> None:
     (here / "people.csv").write_text("id,Age\n" + "".join(f"{n},old\n" for n in range(50)))
-    plan = planned(store, ImportRequest("people.csv", columns=("Age: integer",)))
+    plan = planned(store, import_spec("people.csv", columns=("Age: integer",)))
     assert (plan.exists, plan.total, plan.failed, len(plan.first_refused)) == (False, 50, 50, 20)
     assert plan.first_refused[-1][0] == 20
 
@@ -73,7 +75,7 @@ def test_only_the_first_refused_rows_are_told_of(store: Store, here: Path) -> No
 def test_what_an_import_would_be_refused_for_a_plan_is_too(store: Store, here: Path) -> None:
     (here / "people.csv").write_text("id,Age\n1,2\n")
     with pytest.raises(UsageError, match="no column 'nr'"):
-        planned(store, ImportRequest("people.csv", key="nr"))
+        planned(store, import_spec("people.csv", key="nr"))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5000])
@@ -85,7 +87,7 @@ def test_pages_make_no_difference(
     load(store, engine, path, key="id")
     path.write_text("id,Age\na,2\nb,1\nc,1\na,1\nc,2\n")
     monkeypatch.setattr("rowmill.jobs.plan.BATCH", batch)
-    plan = planned(store, ImportRequest("people.csv"))
+    plan = planned(store, import_spec("people.csv"))
     assert (plan.created, plan.updated, plan.unchanged, plan.superseded) == (1, 0, 2, 2)
 
 
@@ -106,9 +108,9 @@ def test_an_import_does_what_its_plan_said(
         with Path("table.csv").open("w", newline="") as file:
             csv.writer(file).writerows([head, *lines])
         # A file of the same bytes is brought in again only with a key.
-        request = ImportRequest("table.csv", None, dataset, "id" if keyed else None, typed, new=True)
+        request = import_spec("table.csv", dataset=dataset, key="id" if keyed else None, columns=typed, new=True)
         plan = planned(store, request)
-        job = work(store, engine, submit_import(store, request).job)
+        job = work(store, engine, submit(store, engine, request).job)
         assert (plan.total, plan.failed) == (job.counts.total, job.counts.failed)
         assert (plan.created, plan.updated, plan.unchanged) == (
             job.changes.created,

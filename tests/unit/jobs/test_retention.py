@@ -9,9 +9,8 @@ from rowmill.core.job import Attempt, Job, JobDraft, Settings, Step
 from rowmill.core.status import Action, JobType, RowStatus
 from rowmill.jobs import control
 from rowmill.jobs.retention import delete_dataset, delete_job, prune
-from rowmill.jobs.submit.exports import ExportRequest, submit_export
 from rowmill.ledger.store import Store
-from tests.support.transfers import load, named, values
+from tests.support.transfers import export, load, named, values
 from tests.support.work import begin, complete, make
 
 DAY = 86_400.0
@@ -30,7 +29,7 @@ def found(store: Store, engine: str, reviews: Path) -> Job:
     step = Step("mood", "python", {}, {"mood": {}})
     dataset = named(store, "reviews").pk
     draft = JobDraft(JobType.ENRICHMENT, "reviews", dataset, [(2, 2)], [step], Settings(), "")
-    claim = store.ledger.claim(store.control.submit(draft, store.clock()), engine, store.clock())
+    claim = store.ledger.claim(store.control.insert(draft, store.clock()), engine, store.clock())
     assert store.ledger.take_chunk(claim)
     store.ledger.commit(claim, Batch(starts=[Start(1, Task(1))], chunks=[Chunk(2, 1)]))
     made = Attempt(0, 1, store.clock(), 0.1, "succeeded", None, None, 0, 0, 0)
@@ -55,10 +54,10 @@ def test_a_deleted_job_is_gone_with_all_that_it_left(store: Store, job: Job, cou
 
 
 def test_a_deleted_export_takes_its_half_file_along(store: Store, job: Job, here: Path) -> None:
-    export = submit_export(store, job, ExportRequest("out.csv")).job
-    part = here / f".{export.id}.part"
+    exporting = export(store, job).job
+    part = here / f".{exporting.id}.part"
     part.write_text("half")
-    delete_job(store, export)
+    delete_job(store, exporting)
     assert not part.exists()
 
 
@@ -109,10 +108,10 @@ def test_prune_keeps_what_was_paid_for_and_says_so(store: Store, found: Job) -> 
 
 
 def test_prune_keeps_a_job_that_an_export_still_reads(store: Store, job: Job) -> None:
-    export = submit_export(store, job, ExportRequest("out.csv")).job
+    exporting = export(store, job).job
     later(store, 100)
     pruned = prune(store, DAY)
-    assert pruned.kept == {job.id: f"{export.id} has not finished exporting its rows."}
+    assert pruned.kept == {job.id: f"{exporting.id} has not finished exporting its rows."}
     assert pruned.jobs == []
 
 
@@ -132,15 +131,15 @@ def test_prune_without_an_age_removes_no_job_but_what_was_left_behind(
 
 
 def test_files_that_jobs_need_or_that_are_on_their_way_stay(store: Store, engine: str, job: Job) -> None:
-    export = submit_export(store, job, ExportRequest("-")).job
+    exporting = export(store, job, "-").job
     store.files.mkdir(parents=True)
-    for name in (export.id, "in_under_way"):
+    for name in (exporting.id, "in_under_way"):
         (store.files / name).write_text("half")
     prune(store, None)
     assert len(list(store.files.iterdir())) == 2  # an engine lives
     store.leave(engine)
     prune(store, None)
-    assert [path.name for path in store.files.iterdir()] == [export.id]
+    assert [path.name for path in store.files.iterdir()] == [exporting.id]
 
 
 def test_prune_says_how_much_was_given_back(store: Store, engine: str, here: Path) -> None:

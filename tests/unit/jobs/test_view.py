@@ -1,5 +1,4 @@
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
 import orjson
@@ -21,7 +20,7 @@ FIELDS = """id type name status stopping interrupted waiting_for pause_reason ne
 
 @pytest.fixture
 def job(store: Store, engine: str, reviews: Path) -> Job:
-    return make(store, engine, reviews, price=(Decimal(1), Decimal(1)))
+    return make(store, engine, reviews, price="1,1")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def paused_jobs(
     *,
     settled: int = 0,
     detached: bool = True,
-    price: tuple[Decimal, Decimal] = (Decimal(1), Decimal(1)),
+    price: str = "1,1",
 ) -> Job:
     """A job that a limit has paused once so many of its rows were settled, 1,500 nano-dollars each."""
     job = make(store, engine, reviews, new=True, price=price)
@@ -131,7 +131,7 @@ def test_a_job_that_costs_nothing_needs_no_money(store: Store, engine: str, revi
     complete(store, engine, make(store, engine, reviews), dict.fromkeys(range(1, 5), "good"))
     dear, free = (
         paused_jobs(store, engine, reviews),
-        paused_jobs(store, engine, reviews, price=(Decimal(0), Decimal(0))),
+        paused_jobs(store, engine, reviews, price="0,0"),
     )
     set_limits(store, usd_per_month=Decimal(0))
     assert (status(store, dear), status(store, free)) == (JobStatus.PAUSED, JobStatus.PENDING)

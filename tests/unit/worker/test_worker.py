@@ -11,17 +11,16 @@ from typing import Any
 
 import pytest
 
+from rowmill.cli.specs import import_spec, run_spec
 from rowmill.core.errors import StoreError
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus, PauseReason
-from rowmill.jobs.submit.enrichments import submit
-from rowmill.jobs.submit.exports import ExportRequest, submit_export
-from rowmill.jobs.submit.imports import ImportRequest, submit_import
-from rowmill.jobs.submit.request import RunRequest
+from rowmill.jobs.submit.submit import submit
 from rowmill.ledger.store import Store
 from rowmill.worker import worker as module
 from rowmill.worker.assignment import Assignment, RunResult
 from rowmill.worker.worker import Worker
+from tests.support.transfers import export
 
 DEADLINE = 20.0
 _names = count()
@@ -58,8 +57,14 @@ def table(here: Path, rows: int = 5) -> Path:
 
 def leave(store: Store, engine: str, here: Path, functions: str, function: str = "ok", **asked: Any) -> Job:
     """A new job, detached unless told otherwise."""
-    options: dict[str, Any] = {"input": str(table(here)), "detach": True, "processor_path": (str(here),), **asked}
-    return submit(store, engine, RunRequest(processor=f"{functions}:{function}", columns=("out",), **options)).job
+    known = "ok" if function == "gone" else function
+    options: dict[str, Any] = {"input_": str(table(here)), "detach": True, **asked}
+    job = submit(store, engine, run_spec(processor=f"{functions}:{known}", columns=("out",), **options)).job
+    if function != known:  # the module has lost it since
+        with store.database.transaction() as tx:
+            sql = "UPDATE jobs SET spec = replace(spec, ?, ?) WHERE pk = ?"
+            tx.execute(sql, (f":{known}", f":{function}", job.pk))
+    return store.browse.job(job.pk)
 
 
 def work(store: Store, until: Callable[[], bool], **more: Any) -> bool:
@@ -164,7 +169,7 @@ def test_a_crash_fails_its_job_loses_no_row_and_leaves_the_others_alone(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    job = leave(store, engine, here, functions, input=str(table(here, 30)))
+    job = leave(store, engine, here, functions, input_=str(table(here, 30)))
     commit = store.ledger.commit
     crash = failing(commit, ZeroDivisionError("by chance"), 3)
     monkeypatch.setattr(
@@ -212,7 +217,7 @@ def test_enrichments_leave_one_place_to_imports_and_exports(
     store: Store, engine: str, here: Path, functions: str
 ) -> None:
     long = [leave(store, engine, here, functions, "hangs") for _ in range(3)]
-    import_ = submit_import(store, ImportRequest(str(table(here)), dataset="things", detach=True)).job
+    import_ = submit(store, engine, import_spec(str(table(here)), dataset="things", detach=True)).job
 
     seen: list[JobStatus] = []
 
@@ -226,7 +231,7 @@ def test_enrichments_leave_one_place_to_imports_and_exports(
 
 def test_the_only_place_is_for_every_type(store: Store, engine: str, here: Path, functions: str) -> None:
     job = leave(store, engine, here, functions)
-    import_ = submit_import(store, ImportRequest(str(table(here)), dataset="things", detach=True)).job
+    import_ = submit(store, engine, import_spec(str(table(here)), dataset="things", detach=True)).job
     work(store, is_(store, JobStatus.COMPLETED, job, import_), jobs=1)
 
 
@@ -316,7 +321,7 @@ def test_the_copy_that_a_cancelled_import_was_to_read_goes_with_it(
 ) -> None:
     with table(here).open() as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
-        job = submit_import(store, ImportRequest("-", "csv", "things", detach=True)).job
+        job = submit(store, "", import_spec("-", format_="csv", dataset="things", detach=True)).job
     assert job.source is not None
     assert Path(job.source.location).exists()
     engine = store.join()
@@ -343,15 +348,15 @@ def test_the_output_that_a_dead_worker_owed_is_written_by_the_next(
 def test_an_export_to_standard_output_is_left_to_the_terminal_that_it_was_started_from(
     store: Store, engine: str, here: Path, functions: str
 ) -> None:
-    import_ = submit_import(store, ImportRequest(str(table(here)), dataset="things", detach=True)).job
+    import_ = submit(store, engine, import_spec(str(table(here)), dataset="things", detach=True)).job
     work(store, is_(store, JobStatus.COMPLETED, import_))
     things = store.datasets.named("things")
     assert things is not None
-    export = submit_export(store, things, ExportRequest("-")).job
-    die(store, export)
+    exporting = export(store, things, "-").job
+    die(store, exporting)
     other = leave(store, engine, here, functions)
     work(store, is_(store, JobStatus.COMPLETED, other))
-    assert store.browse.job(export.pk).interrupted
+    assert store.browse.job(exporting.pk).interrupted
 
 
 def test_chores_are_done_beside_the_jobs_also_after_one_that_fails(
@@ -372,7 +377,7 @@ def test_the_log_tells_of_jobs_and_failed_rows_but_no_value(
 ) -> None:
     caplog.set_level(logging.INFO)
     (here / f"{functions}x.py").write_text("def fails(row):\n    raise KeyError(row['id'])\n")
-    job = leave(store, engine, here, f"{functions}x", "fails", max_attempts=1, input=str(table(here, 3)))
+    job = leave(store, engine, here, f"{functions}x", "fails", max_attempts=1, input_=str(table(here, 3)))
     work(store, is_(store, JobStatus.PAUSED, job))
     assert store.browse.job(job.pk).pause_reason is PauseReason.FAILURE_SPIKE
     about = [record for record in caplog.records if record.__dict__.get("job") == job.id]

@@ -12,13 +12,12 @@ import click
 from rowmill.cli.common import the_store
 from rowmill.cli.demo import COLUMNS, LABEL, PROMPT, SYSTEM, reviews
 from rowmill.cli.foreground import finished, work
+from rowmill.cli.specs import run_spec
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus
-from rowmill.engine.engine import processor_of
 from rowmill.jobs import control
-from rowmill.jobs.submit.enrichments import submit
-from rowmill.jobs.submit.request import RunRequest
-from rowmill.jobs.submit.steps import step_of
+from rowmill.jobs.spec import JobSpec
+from rowmill.jobs.submit.submit import submit
 from rowmill.ledger.opening import default_home
 from rowmill.ledger.store import Store
 
@@ -36,26 +35,25 @@ def demo(*, new: bool) -> int:
     """
     place = default_home() / "demo"
     table, output = place / "reviews.csv", place / "reviews_with_sentiment.csv"
-    request = RunRequest(
-        input=str(table), prompt=PROMPT, system=SYSTEM, columns=COLUMNS, model=_MODEL, output=str(output),
+    spec = run_spec(
+        input_=str(table), prompt=PROMPT, system=SYSTEM, columns=COLUMNS, model=_MODEL, output=str(output),
         overwrite=True, new=new, name="demo: product reviews",
     )  # fmt: skip
     with the_store() as store:
         place.mkdir(exist_ok=True)
         with as_file(reviews()) as bundled:
             shutil.copyfile(bundled, table)
-        processor_of(step_of(request), store)  # says what is missing before anything begins
-        code, job = _enrich(store, request)
+        code, job = _enrich(store, spec)
         if job.status is JobStatus.COMPLETED:
             _print_accuracy(output)
             _print_next(job, table)
         return code
 
 
-def _enrich(store: Store, request: RunRequest) -> tuple[int, Job]:
+def _enrich(store: Store, spec: JobSpec) -> tuple[int, Job]:
     engine = store.join()
     try:
-        submission = submit(store, engine, request)
+        submission = submit(store, engine, spec)
         job = submission.job
         click.echo(
             f"{job.counts.total} product reviews, positive or negative? Asking SmolLM2, embedded here.", err=True

@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import orjson
 
@@ -11,22 +10,12 @@ from rowmill.core.job import Step
 from rowmill.core.ranges import parse_ranges
 from rowmill.core.suggest import listing
 from rowmill.engine.inputs import Inputs
+from rowmill.jobs.spec import Selection
 from rowmill.ledger.store import Store
 from rowmill.tables.dataset import Dataset
 from rowmill.tables.where import Where
 
 _PAGE = 5000
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What was asked for, word by word. ``only``: ``new`` takes records without a result in one of the output columns,
-    ``changed`` also those whose used columns have changed since."""
-
-    rows: str | None = None
-    where: str | None = None
-    keys: tuple[str, ...] = ()
-    only: str = "all"
 
 
 class Ranges:
@@ -50,18 +39,18 @@ class Ranges:
         return bool(self._bounds)
 
 
-def choose(store: Store, dataset: Dataset, choice: Choice, steps: Sequence[Step]) -> Ranges:
-    """The records of ``dataset``, as it stands, that ``choice`` means. Raises ``UsageError``."""
-    ranges = parse_ranges(choice.rows, dataset.rows) if choice.rows is not None else [(1, dataset.rows)]
-    if choice.keys:
-        ranges = _within(ranges, _numbers(store, dataset, choice.keys))
+def choose(store: Store, dataset: Dataset, selection: Selection, steps: Sequence[Step]) -> Ranges:
+    """The records of ``dataset``, as it stands, that ``selection`` means. Raises ``UsageError``."""
+    ranges = parse_ranges(selection.rows, dataset.rows) if selection.rows is not None else [(1, dataset.rows)]
+    if selection.keys:
+        ranges = _within(ranges, _numbers(store, dataset, selection.keys))
     chosen = Ranges()
-    if choice.where is None and choice.only == "all":
+    if selection.where is None and selection.only in (None, "all"):
         for first, last in ranges:
             if first <= last:
                 chosen.add(first, last)
         return chosen
-    test = _Test(store, dataset, choice, steps)
+    test = _Test(store, dataset, selection, steps)
     for first, last in ranges:
         for lo in range(first, last + 1, _PAGE):
             for number in test.holds(lo, min(lo + _PAGE - 1, last)):
@@ -70,11 +59,11 @@ def choose(store: Store, dataset: Dataset, choice: Choice, steps: Sequence[Step]
 
 
 class _Test:
-    def __init__(self, store: Store, dataset: Dataset, choice: Choice, steps: Sequence[Step]) -> None:
+    def __init__(self, store: Store, dataset: Dataset, selection: Selection, steps: Sequence[Step]) -> None:
         self._store = store
         self._dataset = dataset
-        self._only = choice.only
-        self._where = Where(choice.where) if choice.where is not None else None
+        self._only = selection.only or "all"
+        self._where = Where(selection.where) if selection.where is not None else None
         self._inputs = Inputs(store, dataset, steps, dataset.result_version)
         self._outputs = {name for step in steps for name in step.outputs}
         self._columns_of = {pk: store.browse.job(pk).columns for pk in store.results.jobs(dataset.pk)}

@@ -1,103 +1,106 @@
-"""Makes an export job from what a user asks for."""
+"""Resolves an export of a dataset's records, or of a job's rows."""
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
-
-import orjson
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 
 from rowmill.core.errors import UsageError
-from rowmill.core.job import Job, JobDraft, Output, Settings
-from rowmill.core.status import JobStatus, JobType
+from rowmill.core.job import Job, JobDraft, Settings
+from rowmill.core.status import JobType
 from rowmill.core.suggest import did_you_mean, listing
 from rowmill.core.transfer import ExportSpec
 from rowmill.db.values import new_id
 from rowmill.engine.inputs import result_columns
 from rowmill.engine.transfer.importer import OWN_COLUMNS, REST
 from rowmill.engine.transfer.pages import ERROR_COLUMN, ROW_COLUMN
-from rowmill.jobs.deliver import check_free, check_output, columns_of
-from rowmill.jobs.submit.choice import Choice, choose
-from rowmill.jobs.submit.enrichments import Submission, same_run
-from rowmill.jobs.submit.request import JobRequest
+from rowmill.jobs.datasets import find
+from rowmill.jobs.deliver import check_output, columns_of
+from rowmill.jobs.spec import DatasetSource, FileOutput, JobSource, JobSpec, NamedSource
+from rowmill.jobs.submit.choice import choose
+from rowmill.jobs.submit.resolved import Resolved
 from rowmill.ledger.store import Store
 from rowmill.tables.dataset import Dataset
 
 ONLY = ("succeeded", "failed", "unprocessed")
 
 
-@dataclass(frozen=True, slots=True)
-class ExportRequest(JobRequest):
-    """What ``rowmill export`` is asked for, word by word. ``columns`` are ``NAME`` or ``NAME=NEW NAME``."""
+@dataclass(kw_only=True)
+class Export(Resolved):
+    source: Job | Dataset
+    file: str | None
+    """The id of the download that it makes."""
 
-    output: str | None
-    """A path, a URL, ``-`` for stdout, or ``None`` for a download."""
+    def draft(self, store: Store) -> JobDraft:
+        source, asked = self.source, self.spec.selection
+        assert isinstance(self.spec.output, FileOutput)
+        assert self.output is not None
+        safe = self.output.format == "xlsx" if self.spec.output.safe_cells is None else self.spec.output.safe_cells
+        if isinstance(source, Job):
+            dataset = store.datasets.get(source.dataset)
+            columns = _chosen(self.spec.output, job_columns(store, source, asked.only))
+            extract = ExportSpec(columns, source.pk, source.id, source.seq, asked.only, safe)
+            rows = getattr(source.counts, asked.only or "total")
+            selection = None
+        else:
+            dataset = source
+            selection = choose(store, dataset, asked, [])
+            columns = _chosen(self.spec.output, [*dataset.columns, *result_columns(store, dataset)])
+            extract = ExportSpec(columns, safe_cells=safe)
+            rows = None if selection else 0
+        return JobDraft(
+            type=JobType.EXPORT,
+            name=self.spec.about.name or source.name,
+            dataset=dataset.pk,
+            selection=selection or (),
+            steps=[],
+            settings=Settings(),
+            identity=self.identity,
+            output=self.output,
+            extract=extract,
+            rows=rows,
+            revision=dataset.revision,
+            result_version=dataset.result_version,
+            file=self.file,
+            metadata=self.spec.about.metadata,
+            id=self.spec.about.id,
+            detached=self.spec.about.detach,
+            held=self.spec.about.held,
+        )
 
-    format: str | None = None
-    only: str | None = None
-    columns: tuple[str, ...] = ()
-    safe_cells: bool | None = None
-    rows: str | None = None
-    where: str | None = None
-    overwrite: bool = False
-    pairs: tuple[tuple[str, str], ...] = ()
-    """Columns and their names in the file, instead of ``columns``."""
 
-
-_STEERING = ("output", *(field.name for field in fields(JobRequest)))
-"""What another export may be asked for and still be the same."""
-
-
-def submit_export(store: Store, source: Job | Dataset, request: ExportRequest) -> Submission:
-    """Makes the export job of a job's rows or a dataset's records as they stand now, or finds the same one that has not
-    ended. Raises ``UsageError`` for whatever cannot work; nothing is left behind then."""
-    file = new_id("file") if request.output is None else None
-    output = _download(store, file, request) if file else _output(request)
-    identity = _identity(source, request, output)
-    known = None if request.new else same_run(store, identity)
-    if known and known.status is not JobStatus.COMPLETED:
-        return Submission(known, found=True)
-    check_free(output)
-    make = _of_job if isinstance(source, Job) else _of_dataset
-    draft = make(store, source, request, output, identity)  # type: ignore[arg-type]
-    draft = replace(draft, name=request.name or draft.name, file=file, **request.handed_on)
-    pk = store.control.submit(draft, store.clock())
-    return Submission(store.browse.job(pk), found=False)
-
-
-def _output(request: ExportRequest) -> Output:
-    return check_output(request.output or "", request.format, "csv", overwrite=request.overwrite)
-
-
-def _download(store: Store, file: str, request: ExportRequest) -> Output:
-    """The output of an export whose file is to be downloaded as ``file``."""
-    store.uploads.mkdir(parents=True, exist_ok=True)
-    return check_output(str(store.uploads / file), request.format or "csv", "csv", overwrite=True)
+@contextmanager
+def resolve_export(store: Store, spec: JobSpec) -> Iterator[Export]:
+    """The export of the source as it stands now. It is the same as one that has not ended. Raises ``UsageError``."""
+    assert isinstance(spec.output, FileOutput)
+    assert isinstance(spec.source, DatasetSource | JobSource | NamedSource)
+    source = find(store, spec.source.name)
+    asked = spec.selection
+    if isinstance(source, Job) and (asked.rows or asked.where):
+        raise UsageError("--rows and --where choose records of a dataset.", "Choose a job's rows by --only.")
+    if isinstance(source, Dataset) and asked.only:
+        raise UsageError("--only chooses rows of a job.", "Choose a dataset's records by --rows or --where.")
+    file = None
+    if spec.output.path is None:
+        file = new_id("file")
+        store.uploads.mkdir(parents=True, exist_ok=True)
+        output = check_output(str(store.uploads / file), spec.output.format or "csv", "csv", overwrite=True)
+    else:
+        output = check_output(spec.output.path, spec.output.format, "csv", overwrite=spec.output.overwrite)
+    sameness = ["export", source.id, asdict(asked), asdict(spec.output) | {"path": output.path}]
+    yield Export(
+        spec=spec, output=output, sameness=sameness, new=spec.about.new, repeats=True, source=source, file=file
+    )
 
 
 def job_extract(store: Store, job: Job, only: str | None, *, safe_cells: bool) -> ExportSpec:
-    """All columns of the rows of ``job`` that are ``only`` so, as they stand now. Raises ``UsageError`` where a job of
+    """All columns of the rows of ``job`` with the status ``only``, as they stand now. Raises ``UsageError`` if a job of
     its type has no such rows."""
-    columns = [(name, name) for name in _columns(store, job, only)]
+    columns = [(name, name) for name in job_columns(store, job, only)]
     return ExportSpec(columns, job.pk, job.id, job.seq, only, safe_cells)
 
 
-def _of_job(store: Store, job: Job, request: ExportRequest, output: Output, identity: str) -> JobDraft:
-    if request.rows or request.where:
-        raise UsageError("--rows and --where choose records of a dataset.", "Choose a job's rows by --only.")
-    known = _columns(store, job, request.only)
-    counts = job.counts
-    rows = {
-        None: counts.total,
-        "succeeded": counts.succeeded,
-        "failed": counts.failed,
-        "unprocessed": counts.unprocessed,
-    }[request.only]
-    extract = ExportSpec(_chosen(request, known), job.pk, job.id, job.seq, request.only, _safe(request, output))
-    return _draft(job.name, store.datasets.get(job.dataset), identity, output, extract, rows=rows)
-
-
-def _columns(store: Store, job: Job, only: str | None) -> list[str]:
-    """The columns of the file with the rows of ``job`` that are ``only`` so. Raises ``UsageError``."""
+def job_columns(store: Store, job: Job, only: str | None) -> list[str]:
+    """The columns of the file with the rows of ``job`` with the status ``only``. Raises ``UsageError``."""
     match job.type:
         case JobType.EXPORT:
             raise UsageError(f"{job.id} is an export itself.", "Export the job or dataset that it was made from.")
@@ -105,77 +108,30 @@ def _columns(store: Store, job: Job, only: str | None) -> list[str]:
             hint = f"Export those that failed by --only failed, or the dataset: rowmill export {job.dataset_id}"
             raise UsageError(f"The rows that {job.id} brought in are in its dataset.", hint)
         case JobType.IMPORT:
+            header = [name for name in store.browse.first_refused(job.pk) if name not in OWN_COLUMNS]
             rest = [REST] if store.browse.any_code(job.pk, "malformed") else []
-            return [*_header(store, job), ROW_COLUMN, ERROR_COLUMN, *rest]
+            return [*header, ROW_COLUMN, ERROR_COLUMN, *rest]
         case JobType.ENRICHMENT:
             return columns_of(store.datasets.get(job.dataset).columns, job.columns, overwrite=True)
 
 
-def _header(store: Store, job: Job) -> list[str]:
-    """The columns of the file that an import read, as far as its failed rows tell."""
-    return [name for name in store.browse.first_refused(job.pk) if name not in OWN_COLUMNS]
-
-
-def _of_dataset(store: Store, dataset: Dataset, request: ExportRequest, output: Output, identity: str) -> JobDraft:
-    if request.only:
-        raise UsageError("--only chooses rows of a job.", "Choose a dataset's records by --rows or --where.")
-    selection = choose(store, dataset, Choice(request.rows, request.where), [])
-    known = [*dataset.columns, *result_columns(store, dataset)]
-    extract = ExportSpec(_chosen(request, known), safe_cells=_safe(request, output))
-    if not selection:
-        return _draft(dataset.name, dataset, identity, output, extract, rows=0)
-    return _draft(dataset.name, dataset, identity, output, extract, selection=selection)
-
-
-def _draft(name: str, dataset: Dataset, identity: str, output: Output, extract: ExportSpec, **more: object) -> JobDraft:
-    return JobDraft(
-        type=JobType.EXPORT,
-        name=name,
-        dataset=dataset.pk,
-        steps=[],
-        settings=Settings(),
-        identity=identity,
-        output=output,
-        extract=extract,
-        revision=dataset.revision,
-        result_version=dataset.result_version,
-        **({"selection": ()} | more),  # type: ignore[arg-type]
-    )
-
-
-def _safe(request: ExportRequest, output: Output) -> bool:
-    return output.format == "xlsx" if request.safe_cells is None else request.safe_cells
-
-
-def _chosen(request: ExportRequest, known: Sequence[str]) -> list[tuple[str, str]]:
+def _chosen(output: FileOutput, known: Sequence[str]) -> list[tuple[str, str]]:
     """(source column, name in the file) of each column that is asked for. Raises ``UsageError``."""
-    if not request.columns and not request.pairs:
+    if not output.columns:
         return [(name, name) for name in known]
-    chosen = [_pair(text, known) for text in request.columns] or list(request.pairs)
+    chosen = [(text, new) if new or text in known else _split(text) for text, new in output.columns]
     if unknown := next((name for name, _ in chosen if name not in known), None):
-        raise _no_column(unknown, known)
-    names = [name for _, name in chosen]
+        hint = f"{did_you_mean(unknown, known)} The columns are: {listing(known)}.".strip()
+        raise UsageError(f"There is no column {unknown!r}.", hint)
+    pairs = [(name, new or name) for name, new in chosen]
+    names = [name for _, name in pairs]
     if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
         raise UsageError(f"The file would have two columns {twice!r}.", "Rename one: -c 'NAME=NEW NAME'")
-    return chosen
+    return pairs
 
 
-def _pair(text: str, known: Sequence[str]) -> tuple[str, str]:
-    if text in known:
-        return text, text
+def _split(text: str) -> tuple[str, str | None]:
     name, equals, new = (part.strip() for part in text.partition("="))
-    if name not in known:
-        raise _no_column(name, known)
     if equals and not new:
         raise UsageError(f"{text!r} gives the column no new name.", "Write -c 'NAME=NEW NAME'.")
-    return name, new or name
-
-
-def _no_column(name: str, known: Sequence[str]) -> UsageError:
-    hint = f"{did_you_mean(name, known)} The columns are: {listing(known)}.".strip()
-    return UsageError(f"There is no column {name!r}.", hint)
-
-
-def _identity(source: Job | Dataset, request: ExportRequest, output: Output) -> str:
-    given = {name: value for name, value in asdict(request).items() if name not in _STEERING}
-    return hashlib.sha256(orjson.dumps(["export", source.id, given, output.path])).hexdigest()
+    return name, new or None

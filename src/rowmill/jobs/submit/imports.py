@@ -1,6 +1,5 @@
-"""Makes an import job from what a user asks for."""
+"""Resolves an import of a file into a dataset."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,176 +7,148 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import orjson
-
-from rowmill.core.columns import split_column
 from rowmill.core.errors import InputError, UsageError
 from rowmill.core.job import JobDraft, Settings
-from rowmill.core.status import JobStatus, JobType
+from rowmill.core.status import JobType
 from rowmill.core.transfer import Source
 from rowmill.db.values import new_id
 from rowmill.engine.inputs import result_columns
 from rowmill.engine.transfer.importer import Fitter
+from rowmill.files.service import format_of, path_of, upload_of
 from rowmill.jobs.datasets import check_dataset_name
-from rowmill.jobs.submit.enrichments import Submission, same_run
-from rowmill.jobs.submit.request import JobRequest
+from rowmill.jobs.spec import DatasetOutput, FileSource, JobSpec, UploadSource
+from rowmill.jobs.submit.resolved import Resolved
+from rowmill.ledger.files import StoredFile
 from rowmill.ledger.store import Store
-from rowmill.plugins.contracts import Guard
-from rowmill.tables.dataset import Dataset
+from rowmill.tables.dataset import Dataset, Target
 from rowmill.tables.headers import check_present, match_headers
-from rowmill.tables.schema import TYPES, Field, Schema, declared_schema, parse_fields
+from rowmill.tables.schema import Schema
 from rowmill.tables.source import OpenSource, Tell, check_name, is_url, open_source, put_aside, shown, suffix_format
 
 
-@dataclass(frozen=True, slots=True)
-class ImportRequest(JobRequest):
-    """What ``rowmill import`` is asked for, word by word. ``columns`` are ``NAME: TYPE``."""
+@dataclass(kw_only=True)
+class Import(Resolved):
+    """An import whose file is open and whose header fits the dataset called ``into.name``, if there is one. ``schema``
+    is the one that the dataset then has."""
 
-    input: str
-    """A path, a URL, or ``-`` for stdin."""
-
-    format: str | None = None
-    dataset: str | None = None
-    key: str | None = None
-    columns: tuple[str, ...] = ()
-    required: tuple[str, ...] = ()
-    input_name: str | None = None
-    """What messages call the input, where that is not its path."""
-
-    sha256: str | None = None
-    """Of the input, where it is known."""
-
-    fields: tuple[Field, ...] | None = None
-    """What the columns hold, instead of ``columns`` and ``required``."""
-
-    guard: Guard | None = None
-    """Where a URL may lead, where it may not lead anywhere."""
-
-    file: str | None = None
-    """The id of the upload that the input is."""
-
-
-@dataclass(slots=True)
-class Prepared:
-    """A request whose file was opened and whose header fits the dataset called ``name``, ``None`` while there is none.
-    ``given`` is what the request says of the schema, ``schema`` what then holds."""
-
+    into: Target
     opened: OpenSource
     source: Source
-    name: str
     dataset: Dataset | None
-    given: Schema
     schema: Schema
-    taken: bool = False
-    """A job needs Rowmill's own copy of the file."""
+    file: str | None
+    """The id of the upload that the file is."""
 
     results: list[str] = field(default_factory=list)
-    """Columns that jobs have added to the dataset; in the file they are passed over."""
+    """Columns that jobs have added to the dataset; they are skipped in the file."""
 
     def fitter(self) -> Fitter:
         return Fitter(self.schema, self.dataset.columns if self.dataset else (), self.results)
 
-
-def submit_import(store: Store, request: ImportRequest, tell: Tell = lambda size: None) -> Submission:
-    """Makes the import job, or finds the same one that has not ended; without a key column also the same one that has.
-
-    Raises ``UsageError`` for whatever cannot work; nothing is left behind then.
-    """
-    with prepared(store, request, tell) as ready:
-        identity = _identity(ready)
-        known = None if request.new else same_run(store, identity)
-        if known and (known.status is not JobStatus.COMPLETED or ready.schema.key is None):
-            return Submission(known, found=True)
-        draft = JobDraft(
+    def draft(self, store: Store) -> JobDraft:
+        return JobDraft(
             type=JobType.IMPORT,
-            name=request.name or Path(ready.source.name).name,
+            name=self.spec.about.name or Path(self.source.name).name,
             dataset=0,
             selection=[],
             steps=[],
             settings=Settings(),
-            identity=identity,
-            source=ready.source,
-            file=request.file,
-            **request.handed_on,
+            identity=self.identity,
+            source=self.source,
+            file=self.file,
+            metadata=self.spec.about.metadata,
+            id=self.spec.about.id,
+            detached=self.spec.about.detach,
+            held=self.spec.about.held,
         )
-        pk = store.control.submit_import(draft, ready.name, ready.given, store.clock())
-        ready.taken = True
-        return Submission(store.browse.job(pk), found=False)
 
 
 @contextmanager
-def prepared(store: Store, request: ImportRequest, tell: Tell) -> Iterator[Prepared]:
-    """Opens the request's file, fetched first where it is no path. Raises ``UsageError``."""
-    name = _dataset_name(request)
-    given = _given(request)
+def resolve_import(store: Store, spec: JobSpec, progress: Tell) -> Iterator[Import]:
+    """Opens the file, which is first fetched if it is at a URL or comes from stdin. Raises ``UsageError`` and
+    ``InputError``; nothing is left behind then.
+
+    It is the same as an import that has not ended; without a key column also as one that has: the same lines would
+    become records twice."""
+    output = spec.output
+    assert isinstance(output, DatasetOutput)
+    source, upload = _file(store, spec)
+    fetched = source.location == "-" or is_url(source.location)
+    name = _dataset_name(output, source)
     dataset = store.datasets.named(name)
-    if dataset:
-        given = _typed_as_known(given, request, dataset.schema)
+    given = _keep_types(output, dataset.schema) if dataset else output.schema
     schema = dataset.schema.merged(given) if dataset else given
-    _check_key(dataset, schema)
-    elsewhere = request.input == "-" or is_url(request.input)
-    format_ = request.format or (suffix_format(request.input, "readers") if request.input != "-" else None)
-    path = _fetched(store, request, tell) if elsewhere else request.input
-    ready = None
+    if dataset and dataset.schema.key != schema.key:
+        has = f"the key {dataset.schema.key!r}" if dataset.schema.key else "no key"
+        hint = "Import into another dataset: rowmill import FILE --dataset NAME"
+        raise UsageError(f"The dataset {dataset.name} has {has}, and that cannot be changed.", hint)
+    format_ = source.format or (suffix_format(source.location, "readers") if source.location != "-" else None)
+    path = _fetch(store, source, progress) if fetched else source.location
+    job = None
     try:
-        with open_source(path, format_, guess=elsewhere, sha256=request.sha256) as opened:
-            shown_name = request.input_name or shown(request.input)
-            opened.name = shown_name
+        with open_source(path, format_, guess=fetched, sha256=upload.sha256 if upload else None) as opened:
+            opened.name = source.name or shown(source.location)
             _check_header(opened, given, schema, dataset)
-            source = Source(os.path.abspath(path), opened.format, shown_name, opened.content_hash, elsewhere)  # noqa: PTH100 - resolves no links
-            ready = Prepared(opened, source, name, dataset, given, schema)
-            ready.results = result_columns(store, dataset) if dataset else []
-            yield ready
+            place = os.path.abspath(path)  # noqa: PTH100 - resolves no links
+            job = Import(
+                spec=spec,
+                output=None,
+                sameness=["import", name, opened.content_hash, asdict(given)],
+                new=spec.about.new,
+                repeats=schema.key is not None,
+                into=Target(name, given),
+                opened=opened,
+                source=Source(place, opened.format, opened.name, opened.content_hash, fetched),
+                dataset=dataset,
+                schema=schema,
+                file=upload.id if upload else None,
+                results=result_columns(store, dataset) if dataset else [],
+            )
+            yield job
     finally:
-        if elsewhere and not (ready and ready.taken):
+        if fetched and not (job and job.stored):
             Path(path).unlink(missing_ok=True)
 
 
-def _dataset_name(request: ImportRequest) -> str:
-    if request.dataset is None:
-        if request.input == "-":
-            raise UsageError("Standard input has no name.", "Name the dataset: --dataset NAME")
-        path = urlsplit(request.input).path if request.input.startswith(("http://", "https://")) else request.input
-        check_name(path)
-        name = PurePosixPath(request.input_name or path).stem
+def _file(store: Store, spec: JobSpec) -> tuple[FileSource, StoredFile | None]:
+    match spec.source:
+        case UploadSource(id_, format_):
+            upload = upload_of(store, id_)
+            path = str(path_of(store, upload.id))
+            return FileSource(path, format_ or format_of(store, upload), upload.name), upload
+        case FileSource():
+            return spec.source, None
+        case _:
+            raise TypeError(f"{type(spec.source).__name__} cannot be imported")
+
+
+def _dataset_name(output: DatasetOutput, source: FileSource) -> str:
+    if output.name is not None:
+        name = output.name.strip()
+    elif source.location == "-":
+        raise UsageError("Standard input has no name.", "Name the dataset: --dataset NAME")
     else:
-        name = request.dataset.strip()
+        is_http = source.location.startswith(("http://", "https://"))
+        path = urlsplit(source.location).path if is_http else source.location
+        check_name(path)
+        name = PurePosixPath(source.name or path).stem
     check_dataset_name(name)
     return name
 
 
-def _given(request: ImportRequest) -> Schema:
-    """What the request says of the schema."""
-    if request.fields is not None:
-        return declared_schema(request.fields, request.key)
-    return parse_fields(request.columns, request.required, request.key)
-
-
-def _typed_as_known(given: Schema, request: ImportRequest, known: Schema) -> Schema:
-    """A column that is only said to be required keeps the type that it has."""
-    if request.fields is not None:
-        return given
-    declared = {split_column(text, TYPES)[0] for text in request.columns}
+def _keep_types(output: DatasetOutput, known: Schema) -> Schema:
+    """The schema that was declared, in which a column that was only declared as required keeps the type it has."""
     types = {field.name: field for field in known.fields}
-    spelled = match_headers([field.name for field in given.fields], known.names)
+    spelled = match_headers([field.name for field in output.schema.fields], known.names)
     fields = tuple(
-        field if field.name in declared or name not in types else replace(types[name], required=True)
-        for name, field in zip(spelled, given.fields, strict=True)
+        replace(types[name], required=True) if field.name in output.untyped and name in types else field
+        for name, field in zip(spelled, output.schema.fields, strict=True)
     )
-    return Schema(fields, given.key)
-
-
-def _check_key(dataset: Dataset | None, schema: Schema) -> None:
-    if dataset is None or dataset.schema.key == schema.key:
-        return
-    has = f"the key {dataset.schema.key!r}" if dataset.schema.key else "no key"
-    hint = "Import into another dataset: rowmill import FILE --dataset NAME"
-    raise UsageError(f"The dataset {dataset.name} has {has}, and that cannot be changed.", hint)
+    return Schema(fields, output.schema.key)
 
 
 def _check_header(opened: OpenSource, given: Schema, schema: Schema, dataset: Dataset | None) -> None:
-    """Refuses a file that lacks the key, a required column, or one that the request itself gives a type, and one
-    without any row."""
+    """Refuses a file that lacks the key, a required column, or one that was given a type, and one without any row."""
     reader = opened.reader()
     known = list(dict.fromkeys([*(dataset.columns if dataset else ()), *schema.names]))
     matched = match_headers(reader.columns, known)
@@ -190,21 +161,16 @@ def _check_header(opened: OpenSource, given: Schema, schema: Schema, dataset: Da
         raise InputError(f"{opened.name} has a header and no rows.", "Give a file with at least one row.")
 
 
-def _fetched(store: Store, request: ImportRequest, tell: Tell) -> str:
-    """The path of Rowmill's own copy of what is no path."""
+def _fetch(store: Store, source: FileSource, progress: Tell) -> str:
+    """The path of Rowmill's own copy of what is at a URL or comes from stdin."""
     store.files.mkdir(parents=True, exist_ok=True)
     place = store.files / new_id("in")
     try:
         with place.open("wb") as file:
-            put_aside(request.input, file, tell, request.guard)
+            put_aside(source.location, file, progress, source.guard)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
         place.unlink(missing_ok=True)
         raise
     return str(place)
-
-
-def _identity(ready: Prepared) -> str:
-    whole = ["import", ready.name, ready.source.content_hash, asdict(ready.given)]
-    return hashlib.sha256(orjson.dumps(whole)).hexdigest()

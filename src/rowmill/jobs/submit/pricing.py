@@ -1,11 +1,24 @@
 """What a model costs, from the price list that ships with ``genai-prices``."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from rowmill.connections.store import Connections
+from rowmill.core.errors import UsageError
 from rowmill.core.job import Step
 from rowmill.core.money import Price, nano
 from rowmill.ledger.store import Store
+
+
+def pinned(store: Store, step: Step, given: Price | None, budget: int | None) -> Step:
+    """``step`` at its own price, the one given, or today's. Raises ``UsageError`` where ``budget`` cannot be kept."""
+    price = step.price or given or price_of(store, step)
+    if budget is not None and price is None:
+        raise UsageError(
+            f"The price of {step.config.get('model', step.name)} is not known, so that a budget cannot be kept.",
+            "Give it in dollars per million tokens (--price IN,OUT, or price in the step).",
+        )
+    return replace(step, price=price)
 
 
 def price_of(store: Store, step: Step) -> Price | None:

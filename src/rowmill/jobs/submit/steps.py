@@ -1,76 +1,70 @@
-"""The step that a request describes."""
+"""The steps of a job: from their specs to what is stored with the job."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rowmill.core.columns import Column, parse_columns
+from rowmill.connections.service import qualified
 from rowmill.core.errors import UsageError
 from rowmill.core.job import Step
 from rowmill.core.template import Template
-from rowmill.jobs.submit.request import RunRequest
+from rowmill.engine.engine import processor_of
+from rowmill.jobs.spec import TEXT, HttpStep, JobSpec, PluginStep, PromptStep, PythonStep, StepSpec
+from rowmill.ledger.store import Store
 from rowmill.plugins.registry import load, names
 
-DEFAULT_COLUMN = "result"
-TEXT = {"type": "string"}
 _EMBEDDED = ("threads", "context")
 """Settings of the embedded model's runtime, not of an answer."""
 
 
-def step_of(request: RunRequest) -> Step:
-    """The one step that the request describes. Raises ``UsageError``."""
-    columns = _columns(request)
-    outputs = {column.name: column.schema for column in columns}
-    given = [name for name, value in (("--processor", request.processor), ("--url", request.url)) if value]
-    if given and (request.prompt or request.model or len(given) > 1):
-        raise UsageError(f"{given[0]} does without --prompt, --model and others of its kind.", "Choose one of them.")
-    if request.connection and (given or request.base_url or request.api_key_env):
-        hint = "Leave --base-url, --api-key-env, --processor and --url out."
-        raise UsageError("A connection says by itself where a model is and with which key.", hint)
-    if request.processor:
-        config = {"function": request.processor, "path": list(request.processor_path)}
-        return Step("python", "python", config, outputs)
-    if request.url:
-        return _http_step(request, outputs)
-    if not request.prompt:
-        raise UsageError("There is nothing to do with the rows.", "Give --prompt, --processor or --url.")
-    provider, model = split_model(request.model)
-    own = {key: value for key, value in request.model_settings.items() if provider == "local" and key in _EMBEDDED}
-    prompt = {
-        "prompt": request.prompt,
-        "system": request.system,
-        "provider": provider,
-        "model": _absolute(provider, model),
-        "provider_config": {**_reached_by(request), **own},
-        "settings": {key: value for key, value in request.model_settings.items() if key not in own},
-        "structured": len(columns) > 1 or any(column.typed for column in columns),
-    }
-    texts = [text for text in (request.prompt, request.system) if text]
-    inputs = list(dict.fromkeys(name for text in texts for name in Template(text).variables))
-    return Step("prompt", "prompt", prompt, outputs, inputs)
+def build_steps(store: Store, spec: JobSpec) -> list[Step]:
+    """The steps of ``spec``. Raises ``UsageError`` where one cannot work here (no key, not installed)."""
+    steps = [step_of(store, step) for step in spec.steps]
+    for step in steps:
+        processor_of(step, store)
+    return steps
 
 
-def _reached_by(request: RunRequest) -> dict[str, Any]:
-    """A connection by its name alone: what it holds may change, and a job never stores a key."""
-    if request.connection:
-        return {"connection": request.connection}
-    return {"base_url": request.base_url, "api_key_env": request.api_key_env}
+def step_of(store: Store, spec: StepSpec) -> Step:
+    """The step that is stored with the job. Raises ``UsageError``."""
+    match spec:
+        case PromptStep():
+            config, inputs = _prompt(store, spec)
+            return Step(spec.name, "prompt", config, spec.outputs, inputs, spec.price)
+        case HttpStep():
+            given = asdict(spec)
+            config = {name: given[name] for name in ("method", "url", "headers", "body", "results", "allow_private")}
+            config = {name: value for name, value in config.items() if value is not None}
+            inputs = list(load("processors", "http").inputs(config))
+            return Step(spec.name, "http", config, spec.outputs, inputs)
+        case PythonStep():
+            return Step(spec.name, "python", {"function": spec.function, "path": list(spec.path)}, spec.outputs)
+        case PluginStep():
+            return Step(spec.name, spec.processor, spec.config, spec.outputs)
 
 
-def _http_step(request: RunRequest, outputs: dict[str, dict[str, Any]]) -> Step:
+def _prompt(store: Store, spec: PromptStep) -> tuple[dict[str, Any], list[str]]:
+    provider, model = split_model(qualified(store, spec.connection, spec.model))
+    if provider == "local" and model.endswith(".gguf"):
+        model = str(Path(model).absolute())  # the job may be continued from another directory
+    # A connection by its name alone: its details may change, and a job never stores a key.
+    access = {"base_url": spec.base_url, "api_key_env": spec.api_key_env}
+    runtime = {name: value for name, value in spec.settings.items() if provider == "local" and name in _EMBEDDED}
     config = {
-        "method": request.method,
-        "url": request.url,
-        "headers": dict(request.headers),
-        "body": request.body,
-        "results": dict(request.paths),
-        "allow_private": request.allow_private,
+        "prompt": spec.prompt,
+        "system": spec.system,
+        "provider": provider,
+        "model": model,
+        "provider_config": ({"connection": spec.connection} if spec.connection else access) | runtime,
+        "settings": {name: value for name, value in spec.settings.items() if name not in runtime},
+        "structured": len(spec.outputs) > 1 or any(schema != TEXT for schema in spec.outputs.values()),
     }
-    given = {name: value for name, value in config.items() if value is not None}
-    return Step("http", "http", given, outputs, list(load("processors", "http").inputs(given)))
+    texts = [text for text in (spec.prompt, spec.system) if text]
+    return config, list(dict.fromkeys(name for text in texts for name in Template(text).variables))
 
 
 def split_model(model: str | None) -> tuple[str, str]:
-    """``PROVIDER/MODEL`` in two. Raises ``UsageError`` with what is usable here."""
+    """``PROVIDER/MODEL`` in two. Raises ``UsageError`` with the models that can be used here."""
     providers = names("providers")
     if not model:
         raise UsageError(
@@ -86,18 +80,3 @@ def split_model(model: str | None) -> tuple[str, str]:
         hint = f"Providers: {', '.join(providers)}. For any OpenAI-compatible endpoint: openai/{model} with --base-url."
         raise UsageError(f"There is no provider {provider!r}.", hint)
     return provider, name
-
-
-def _columns(request: RunRequest) -> tuple[Column, ...]:
-    if request.outputs:
-        return tuple(Column(name, schema, schema != TEXT) for name, schema in request.outputs.items())
-    return parse_columns(request.columns) or (Column(DEFAULT_COLUMN, _any_schema(request), typed=False),)
-
-
-def _any_schema(request: RunRequest) -> dict[str, Any]:
-    return {} if request.processor or request.url else TEXT
-
-
-def _absolute(provider: str, model: str) -> str:
-    """A job stores absolute paths: it may go on from another directory."""
-    return str(Path(model).absolute()) if provider == "local" and model.endswith(".gguf") else model

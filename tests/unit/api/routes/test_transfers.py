@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rowmill.api import transfers
+from rowmill.api import submissions
 from rowmill.core.status import Action
 from rowmill.files.service import path_of
 from rowmill.http.context import Context
@@ -264,7 +264,7 @@ def test_what_a_url_holds_is_bounded(
     context.policy = replace(context.policy, max_upload=5)
     assert fetch(api, f"{web}/data/reviews.csv").code == "input"
     context.policy = replace(context.policy, max_upload=1000)
-    monkeypatch.setattr(transfers, "_LONGEST_FETCH", -1.0)
+    monkeypatch.setattr(submissions, "_LONGEST_FETCH", -1.0)
     assert fetch(api, f"{web}/data/reviews.csv").code == "input"
     assert list(store.files.iterdir()) == []
 

@@ -11,6 +11,7 @@ from rowmill.core.transfer import ExportSpec, ImportBatch, RejectedLine, Source
 from rowmill.engine.transfer import pages
 from rowmill.engine.transfer.pages import Page, origin_pages, record_pages
 from rowmill.ledger.store import Store
+from rowmill.tables.dataset import Target
 from rowmill.tables.schema import Schema
 from rowmill.testing.simulation import EPOCH
 from tests.support.engine import job_of, now
@@ -117,7 +118,7 @@ def _over(store: Store, row: dict[str, Any]) -> Job:
     store.datasets.seal(dataset, list(row), 1, "csv:1")
     step = Step("mood", "python", {}, {"mood": {}})
     draft = JobDraft(JobType.ENRICHMENT, "table", dataset, [(1, 1)], [step], Settings(), "")
-    return store.browse.job(store.control.submit(draft, EPOCH))
+    return store.browse.job(store.control.insert(draft, EPOCH))
 
 
 @pytest.fixture
@@ -136,7 +137,7 @@ def _importing(store: Store) -> Claim:
     draft = JobDraft(
         JobType.IMPORT, "people", 0, [], [], Settings(), "", source=Source("/p.csv", "csv", "p.csv", "csv:1")
     )
-    return store.ledger.claim(store.control.submit_import(draft, "people", Schema(), EPOCH), store.join(), EPOCH)
+    return store.ledger.claim(store.control.insert(draft, EPOCH, Target("people", Schema())), store.join(), EPOCH)
 
 
 def _json(values: list[Any]) -> str:
@@ -151,7 +152,7 @@ def _export(store: Store, dataset: int, columns: list[str], *ranges: tuple[int, 
         JobType.EXPORT, "people", dataset, ranges or [(1, seen.rows)], [], Settings(), "",
         output=Output("/out.csv", "csv"), extract=chosen, revision=seen.revision, result_version=seen.result_version,
     )  # fmt: skip
-    return store.browse.job(store.control.submit(draft, EPOCH)), chosen
+    return store.browse.job(store.control.insert(draft, EPOCH)), chosen
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,7 @@ def test_records_are_those_of_the_moment_at_which_the_export_was_made(store: Sto
 
     def find(mood: str) -> None:
         draft = JobDraft(JobType.ENRICHMENT, "people", people, [(2, 2)], [step], Settings(), "")
-        made = store.browse.job(store.control.submit(draft, EPOCH))
+        made = store.browse.job(store.control.insert(draft, EPOCH))
         settle(store, begin(store, made, 1), {1: mood}, record=2)
 
     find("good")

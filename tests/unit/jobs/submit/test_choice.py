@@ -11,8 +11,9 @@ from rowmill.core.errors import UsageError
 from rowmill.core.job import Attempt, JobDraft, Settings, Step
 from rowmill.core.status import Action, JobType, RowStatus
 from rowmill.engine.inputs import Inputs
+from rowmill.jobs.spec import Selection
 from rowmill.jobs.submit import choice as module
-from rowmill.jobs.submit.choice import Choice, Ranges, choose
+from rowmill.jobs.submit.choice import Ranges, choose
 from rowmill.ledger.store import Store
 from tests.support.transfers import load, named
 
@@ -36,7 +37,7 @@ def find(store: Store, engine: str, step: Step, *records: int, output: str = "go
         JobType.ENRICHMENT, "people", dataset.pk, [(r, r) for r in records], [step], Settings(), "",
         revision=dataset.revision, result_version=dataset.result_version,
     )  # fmt: skip
-    job = store.browse.job(store.control.submit(draft, store.clock()))
+    job = store.browse.job(store.control.insert(draft, store.clock()))
     claim = store.ledger.claim(job.pk, engine, store.clock())
     chunk = store.ledger.take_chunk(claim)
     assert chunk
@@ -54,7 +55,7 @@ def find(store: Store, engine: str, step: Step, *records: int, output: str = "go
 
 
 def chosen(store: Store, *steps: Step, **asked: Any) -> list[int]:
-    ranges = choose(store, named(store, "people"), Choice(**asked), steps)
+    ranges = choose(store, named(store, "people"), Selection(**asked), steps)
     return [number for first, last in ranges for number in range(first, last + 1)]
 
 
@@ -157,7 +158,7 @@ def test_what_cannot_be_chosen_is_refused(store: Store, asked: dict[str, Any], s
 def test_a_dataset_without_a_key_is_not_chosen_from_by_key(store: Store, engine: str, people: Path) -> None:
     load(store, engine, people, dataset="plain")
     with pytest.raises(UsageError, match="plain has no key column"):
-        choose(store, named(store, "plain"), Choice(keys=("a",)), [])
+        choose(store, named(store, "plain"), Selection(keys=("a",)), [])
 
 
 @given(st.sets(st.integers(1, 60)))

@@ -2,7 +2,6 @@ import asyncio
 import csv
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 from python_calamine import CalamineWorkbook
 
+from rowmill.cli.specs import run_spec
 from rowmill.core.errors import UsageError
 from rowmill.core.job import Job
 from rowmill.core.status import Action, JobStatus, JobType
@@ -19,11 +19,9 @@ from rowmill.engine.runtime import RealRuntime
 from rowmill.engine.transfer.exporter import Exporter, part_of
 from rowmill.jobs import control
 from rowmill.jobs.deliver import deliver, undelivered
-from rowmill.jobs.submit.enrichments import Submission, submit
-from rowmill.jobs.submit.exports import ExportRequest, submit_export
-from rowmill.jobs.submit.imports import ImportRequest, submit_import
+from rowmill.jobs.submit.submit import Submission, submit
 from rowmill.ledger.store import Store
-from tests.support.transfers import load, named, values, work
+from tests.support.transfers import export, load, named, values, work
 from tests.support.work import ASK, complete, find, make
 
 MOODS = {1: "good", 2: None, 3: "good", 4: "bad"}
@@ -44,7 +42,7 @@ def dataset(store: Store, engine: str, reviews: Path) -> str:
 
 def ask(store: Store, source: Job | str, output: str = "out.csv", **asked: Any) -> Submission:
     origin = named(store, source) if isinstance(source, str) else source
-    return submit_export(store, origin, ExportRequest(output, **asked))
+    return export(store, origin, output, **asked)
 
 
 def exported(store: Store, engine: str, source: Job | str, **asked: Any) -> list[list[str]]:
@@ -119,7 +117,7 @@ def test_failed_rows_of_an_import_are_mended_and_imported_again(store: Store, en
     lines[1][2], lines[2][0] = "40", "d"
     with (here / "mended.csv").open("w", newline="") as file:
         csv.writer(file).writerows(lines)
-    again = work(store, engine, submit_import(store, ImportRequest("mended.csv", dataset="people")).job)
+    again = load(store, engine, Path("mended.csv"), dataset="people")
     assert again.changes.created == 2
     assert values(store, "people") == [["a", "Ann", 30], ["c", "Cat", 5], ["b", "Ben", 40], ["d", "Dan", 6]]
 
@@ -329,16 +327,16 @@ def test_a_reader_that_has_seen_enough_leaves_no_copy(
 def test_columns_that_jobs_have_added_are_passed_over_when_an_export_is_imported_again(
     store: Store, engine: str, dataset: str, here: Path
 ) -> None:
-    judged = submit(store, engine, replace(ASK, input=dataset)).job
+    judged = submit(store, engine, run_spec(input_=dataset, **ASK)).job
     find(store, engine, judged)
     found = exported(store, engine, dataset)
     assert found[0] == ["id", "Review", "mood"]
     found[1][1:] = ["mended", "awful"]
     with (here / "mended.csv").open("w", newline="") as file:
         csv.writer(file).writerows(found)
-    work(store, engine, submit_import(store, ImportRequest("mended.csv", dataset=dataset)).job)
+    load(store, engine, Path("mended.csv"), dataset=dataset)
     assert named(store, dataset).columns == ["id", "Review"]
     assert values(store, dataset)[0] == ["1", "mended"]
     assert [line[2] for line in exported(store, engine, dataset)[1:]] == ["good"] * 4
     with pytest.raises(UsageError, match="has a column 'Review' itself"):
-        submit(store, engine, replace(ASK, input=dataset, columns=("Review: good | bad",)))
+        submit(store, engine, run_spec(input_=dataset, **{**ASK, "columns": ("Review: good | bad",)}))

@@ -1,23 +1,20 @@
 import io
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rowmill.cli.specs import import_spec
 from rowmill.core.errors import Busy, UsageError
 from rowmill.core.status import JobStatus, JobType
 from rowmill.jobs import control
 from rowmill.jobs.retention import delete_job
-from rowmill.jobs.submit.enrichments import Submission
-from rowmill.jobs.submit.imports import ImportRequest, submit_import
+from rowmill.jobs.submit.submit import Submission, submit
 from rowmill.ledger.store import Store
 from rowmill.tables.schema import Field
 from tests.support.transfers import load, named, values, work
-
-ASK = ImportRequest("people.csv")
 
 
 @pytest.fixture
@@ -28,7 +25,7 @@ def people(here: Path) -> Path:
 
 
 def ask(store: Store, **asked: Any) -> Submission:
-    return submit_import(store, replace(ASK, **asked))
+    return submit(store, "", import_spec(**{"input_": "people.csv", **asked}))
 
 
 def test_an_import_is_a_pending_job_of_a_dataset_called_like_the_file(store: Store, people: Path) -> None:
@@ -103,8 +100,8 @@ def test_a_cancelled_import_is_begun_afresh(store: Store, people: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"input": "missing.csv"}, "missing.csv cannot be read: No such file or directory."),
-        ({"input": "people.doc"}, "The suffix .doc of people.doc names no table format."),
+        ({"input_": "missing.csv"}, "missing.csv cannot be read: No such file or directory."),
+        ({"input_": "people.doc"}, "The suffix .doc of people.doc names no table format."),
         ({"key": "idd"}, "people.csv has no column 'idd'."),
         ({"required": ("Nam",)}, "people.csv has no column 'Nam'."),
         ({"columns": ("Agge: integer",)}, "people.csv has no column 'Agge'."),
@@ -116,8 +113,8 @@ def test_a_cancelled_import_is_begun_afresh(store: Store, people: Path) -> None:
         ({"dataset": " "}, "'' is no name for a dataset."),
         ({"dataset": "a\nb"}, "'a\\nb' is no name for a dataset."),
         ({"dataset": "a\udcff"}, r"The name a\udcff is not UTF-8."),
-        ({"input": "a\udcff.csv"}, r"The name a\udcff.csv is not UTF-8."),
-        ({"input": "-"}, "Standard input has no name."),
+        ({"input_": "a\udcff.csv"}, r"The name a\udcff.csv is not UTF-8."),
+        ({"input_": "-"}, "Standard input has no name."),
         ({"dataset": "known", "key": "Name"}, "The dataset known has the key 'id', and that cannot be changed."),
         ({"dataset": "plain", "key": "id"}, "The dataset plain has no key, and that cannot be changed."),
     ],
@@ -155,7 +152,7 @@ def test_standard_input_is_kept_until_the_import_has_ended(
     store: Store, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _pipe_in("id,Name\na,Ann\n", monkeypatch)
-    job = ask(store, input="-", dataset="people").job
+    job = ask(store, input_="-", dataset="people").job
     assert job.source
     assert (job.source.name, job.source.kept, Path(job.source.location).parent) == ("stdin", True, store.files)
     work(store, engine, job)
@@ -168,21 +165,21 @@ def test_what_was_kept_of_standard_input_goes_with_the_job(
     store: Store, monkeypatch: pytest.MonkeyPatch, end: Callable[[Store, Any], object]
 ) -> None:
     _pipe_in("id,Name\na,Ann\n", monkeypatch)
-    end(store, ask(store, input="-", dataset="people").job)
+    end(store, ask(store, input_="-", dataset="people").job)
     assert list(store.files.iterdir()) == []
 
 
 def test_a_refused_import_keeps_nothing_of_standard_input(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     _pipe_in("id,Name\na,Ann\n", monkeypatch)
     with pytest.raises(UsageError, match="no column 'nr'"):
-        ask(store, input="-", dataset="people", key="nr")
+        ask(store, input_="-", dataset="people", key="nr")
     assert list(store.files.iterdir()) == []
 
 
 def test_a_found_import_keeps_one_copy_of_standard_input(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         _pipe_in("id,Name\na,Ann\n", monkeypatch)
-        submission = ask(store, input="-", dataset="people", key="id")
+        submission = ask(store, input_="-", dataset="people", key="id")
     assert submission.found
     assert submission.job.source
     assert list(store.files.iterdir()) == [Path(submission.job.source.location)]
