@@ -16,6 +16,7 @@ from rowmill.connections import service as connections
 from rowmill.core.access import Access
 from rowmill.http.context import Context
 from rowmill.http.metrics import Metrics
+from rowmill.http.request_guard import RequestLimits
 from rowmill.ledger.opening import open_store
 from rowmill.ledger.store import Store
 from rowmill.testing import ModelServer
@@ -96,8 +97,14 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture
-def app(context: Context, hub: Hub) -> FastAPI:
-    return create_app(context, hub)
+def limits() -> RequestLimits:
+    """How long clients are waited for; a test that needs other limits parametrizes this."""
+    return RequestLimits()
+
+
+@pytest.fixture
+def app(context: Context, hub: Hub, limits: RequestLimits) -> FastAPI:
+    return create_app(context, hub, limits=limits)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from rowmill.http.context import Context
 from rowmill.http.head import Head
 from rowmill.http.metrics import Observer
 from rowmill.http.query import check_query
-from rowmill.http.reception import RequestGuard
+from rowmill.http.request_guard import DEFAULT_LIMITS, RequestGuard, RequestLimits
 from rowmill.shapes.events import JobEvent
 from rowmill.webhooks.routes import told
 
@@ -48,7 +48,12 @@ A POST that makes something takes an `Idempotency-Key`; what can be changed has 
 
 
 def create_app(
-    context: Context, hub: Hub, *, hosts: frozenset[str] = frozenset(), origins: frozenset[str] = frozenset()
+    context: Context,
+    hub: Hub,
+    *,
+    hosts: frozenset[str] = frozenset(),
+    origins: frozenset[str] = frozenset(),
+    limits: RequestLimits = DEFAULT_LIMITS,
 ) -> FastAPI:
     """The application. ``hosts`` are names under which it is reached besides its addresses, ``origins`` those whose
     pages may call it from a browser (CORS)."""
@@ -65,7 +70,7 @@ def create_app(
     app.state.context = context
     app.state.hub = hub
     problems.install(app)
-    app.add_middleware(RequestGuard)  # first, so that every other one has a part in what it answers
+    app.add_middleware(RequestGuard, limits=limits)  # first, so that every other one has a part in what it answers
     for name in _ROUTES:
         router = importlib.import_module(name).router
         # A limit of the app itself would be beyond the reach of `problems`.

@@ -116,9 +116,9 @@ def get_file(file: FileDep) -> Any:
         304: {"description": "It is the same as when it had the ETag in `If-None-Match`."},
     },
 )
-async def get_file_content(context: ContextDep, request: Request, file: FileDep) -> Response:
+def get_file_content(context: ContextDep, request: Request, file: FileDep) -> Response:
     """The content of a file; a range of it, too."""
-    return await send_file(request, file, path_of(context.store, file.id))
+    return send_file(request, file, path_of(context.store, file.id))
 
 
 @router.delete(

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rowmill.core.access import Access, Caller
 from rowmill.http.context import ContextDep
 from rowmill.http.problems import ApiError, problem_response
-from rowmill.http.reception import RequestGuard
+from rowmill.http.request_guard import RequestGuard
 
 _HOST = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::\d*)?")
 _bearer = HTTPBearer(
@@ -77,7 +77,7 @@ class HostOriginMiddleware:
         else:
             await self._app(scope, receive, send)
             return
-        await RequestGuard(response)(scope, receive, send)  # which hears out whoever is still sending
+        await RequestGuard(response)(scope, receive, send)  # reads the rest of a request that is still being sent
 
     def _is_own(self, host: str) -> bool:
         name = _without_port(host).lower()

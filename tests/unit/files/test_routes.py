@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from rowmill.core.access import Access
-from rowmill.files import downloads
 from rowmill.files.service import Upload, sweep_unfinished
-from rowmill.http import reception
 from rowmill.http.context import Context
+from rowmill.http.request_guard import RequestLimits
 from rowmill.ledger.store import Store
 from tests.support.serving import DEADLINE, Answer, Api
 
@@ -142,19 +141,15 @@ def test_a_client_that_goes_away_leaves_nothing(api: Api, store: Store, raw: soc
     wait_for_nothing(store)
 
 
-def test_a_client_that_falls_silent_is_given_up(
-    api: Api, store: Store, raw: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reception, "PATIENCE", 0.05)
+@pytest.mark.parametrize("limits", [RequestLimits(body_timeout=0.05)])
+def test_a_client_that_falls_silent_is_given_up(store: Store, raw: socket.socket) -> None:
     raw.sendall(b"POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nxxx")
     assert raw.recv(12) == b"HTTP/1.1 422"
     wait_for_nothing(store)
 
 
-def test_a_client_that_does_not_read_on_is_given_up(
-    api: Api, raw: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(downloads, "_PATIENCE", 0.05)
+@pytest.mark.parametrize("limits", [RequestLimits(read_timeout=0.05)])
+def test_a_client_that_does_not_read_on_is_given_up(api: Api, raw: socket.socket) -> None:
     file = upload(api, b"x" * 40_000_000).json
     raw.sendall(f"GET /v1/files/{file['id']}/content HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     time.sleep(0.5)  # nothing tells that it has come to this
@@ -231,11 +226,19 @@ def test_a_range_is_part_of_the_content(api: Api, asked: str, content: bytes, to
     assert (got.status, got.content, got.headers["Content-Range"]) == (206, content, told)
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-1,4-5", "lines=1-2", "bytes=5-2", "bytes=-", "nonsense"])
+@pytest.mark.parametrize("asked", ["lines=1-2", "bytes=5-2", "bytes=-", "nonsense"])
 def test_what_is_no_single_range_gets_all(api: Api, asked: str) -> None:
     file = upload(api).json
     got = api.get(f"/v1/files/{file['id']}/content", headers={"Range": asked})
     assert (got.status, got.content) == (200, TABLE)
+
+
+def test_several_ranges_come_as_parts(api: Api) -> None:
+    file = upload(api).json
+    got = api.get(f"/v1/files/{file['id']}/content", headers={"Range": "bytes=0-1,4-5"})
+    assert got.status == 206
+    assert got.headers["Content-Type"].startswith("multipart/byteranges; boundary=")
+    assert f"Content-Range: bytes 4-5/{len(TABLE)}".encode() in got.content
 
 
 def test_a_range_of_another_content_gets_all(api: Api) -> None:

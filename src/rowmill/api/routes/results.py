@@ -9,7 +9,7 @@ from rowmill.api.routes.jobs import JobDep
 from rowmill.core.errors import NotFound, UsageError
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus, JobType
-from rowmill.files.downloads import BODY, Streamed, first_piece, send_file
+from rowmill.files.downloads import BODY, TableResponse, first_piece, send_file
 from rowmill.files.service import path_of
 from rowmill.http.access import READ
 from rowmill.http.context import ContextDep
@@ -52,13 +52,13 @@ async def get_results(
     store = context.store
     if job.type is JobType.EXPORT:
         file = await run_in_threadpool(_download, store, job, format_, only)
-        return await send_file(request, file, path_of(store, file.id))
+        return await run_in_threadpool(send_file, request, file, path_of(store, file.id))
     if job.type is JobType.IMPORT:
         only = only or "failed"
     wanted = format_ or "csv"
     table = await run_in_threadpool(Table, store, job, only, wanted)
     pieces = table.pieces()
-    return Streamed(pieces, await first_piece(request, pieces), download_name(job.name, wanted))
+    return TableResponse(await first_piece(request, pieces), pieces, download_name(job.name, wanted))
 
 
 def _download(store: Store, job: Job, format_: str | None, only: str | None) -> StoredFile:

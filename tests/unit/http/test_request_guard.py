@@ -14,8 +14,8 @@ import pytest
 
 from rowmill.api.app import create_app
 from rowmill.api.live.hub import Hub
-from rowmill.http import reception
 from rowmill.http.context import Context
+from rowmill.http.request_guard import RequestLimits
 from tests.support.serving import DEADLINE, Api, served
 
 MEGABYTE = 1 << 20
@@ -34,8 +34,8 @@ def said(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(1 << 16), b""))
 
 
-def test_a_client_that_stalls_within_a_body_is_given_up(raw: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reception, "PATIENCE", 0.05)
+@pytest.mark.parametrize("limits", [RequestLimits(body_timeout=0.05)])
+def test_a_client_that_stalls_within_a_body_is_given_up(raw: socket.socket) -> None:
     raw.sendall(f'POST /v1/jobs HTTP/1.1\r\n{JSON}\r\nContent-Length: 100\r\n\r\n{{"type"'.encode())
     head, _, body = said(raw).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 422 ")
@@ -43,8 +43,8 @@ def test_a_client_that_stalls_within_a_body_is_given_up(raw: socket.socket, monk
     assert (problem["code"], problem["detail"]) == ("invalid_request", "Nothing came for 0.05 seconds.")
 
 
-def test_a_client_that_is_slow_but_goes_on_is_waited_for(raw: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reception, "PATIENCE", 1.0)
+@pytest.mark.parametrize("limits", [RequestLimits(body_timeout=1.0)])
+def test_a_client_that_is_slow_but_goes_on_is_waited_for(raw: socket.socket) -> None:
     body = b'{"name": "slow"}'
     raw.sendall(f"POST /v1/datasets HTTP/1.1\r\n{JSON}\r\nContent-Length: {len(body)}\r\n\r\n".encode())
     began = time.monotonic()
@@ -108,17 +108,15 @@ def test_who_asks_before_sending_is_not_waited_for(raw: socket.socket) -> None:
 ENDLESS = f"POST /v1/datasets HTTP/1.1\r\n{JSON}\r\nConnection: close\r\nContent-Length: 1000000000\r\n\r\n".encode()
 
 
-def test_a_rest_that_never_comes_is_waited_for_within_bounds(
-    raw: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reception, "_HEARD_SECONDS", 0.05)
+@pytest.mark.parametrize("limits", [RequestLimits(drain_timeout=0.05)])
+def test_a_rest_that_never_comes_is_waited_for_within_bounds(raw: socket.socket) -> None:
     raw.settimeout(5)
     raw.sendall(ENDLESS)
     assert said(raw).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_rest_that_never_ends_is_heard_within_bounds(raw: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reception, "_HEARD_BYTES", MEGABYTE)
+@pytest.mark.parametrize("limits", [RequestLimits(drain_bytes=MEGABYTE)])
+def test_a_rest_that_never_ends_is_read_within_bounds(raw: socket.socket) -> None:
     raw.sendall(ENDLESS)
     sent = 0
     with suppress(ConnectionError):
