@@ -1,15 +1,12 @@
 """Whatever happens, a listener hears of each status once and in order."""
 
 from contextlib import ExitStack, suppress
-from unittest import mock
 
 import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rowmill.api.live import hub as hub_module
-from rowmill.api.live import stream as stream_module
 from rowmill.api.live.hub import Hub
 from rowmill.core.errors import RowmillError
 from rowmill.ledger.store import Store
@@ -21,7 +18,7 @@ from tests.support.serving import Api
 @pytest.fixture(autouse=True)
 def hub(store: Store) -> Hub:
     """Brisk, so that tests need not wait."""
-    return Hub(store, every=0.02)
+    return Hub(store, every=0.02, page=2, backlog=2)
 
 
 _MOVES = st.lists(
@@ -43,24 +40,23 @@ def test_each_status_is_heard_once_and_in_order_whatever_happens(
     followed = jobs[0].id if one else None
     before = store.events.last()
     listener = _Faithful(api, store, followed)
-    with mock.patch.object(hub_module, "KEPT", 3), mock.patch.object(stream_module, "_PAGE", 2):
-        for move, which in moves:
-            job = jobs[which % len(jobs)]
-            match move:
-                case "make":
-                    jobs.append(make(store))
-                case "hang up":
-                    listener.hang_up()
-                case "hear":
-                    listener.hear(which)
-                case "restart":
-                    app.state.hub.stop()
-                    app.state.hub = Hub(store, every=0.002)
-                case _:
-                    with suppress(RowmillError):
-                        getattr(store.control, move)(job.pk, store.clock())
-        listener.hear(1000)
-        listener.hang_up()
+    for move, which in moves:
+        job = jobs[which % len(jobs)]
+        match move:
+            case "make":
+                jobs.append(make(store))
+            case "hang up":
+                listener.hang_up()
+            case "hear":
+                listener.hear(which)
+            case "restart":
+                app.state.hub.stop()
+                app.state.hub = Hub(store, every=0.002, page=2, backlog=2)
+            case _:
+                with suppress(RowmillError):
+                    getattr(store.control, move)(job.pk, store.clock())
+    listener.hear(1000)
+    listener.hang_up()
     assert listener.heard == [event.seq for event in store.events.after(before, 1000, followed)]
 
 

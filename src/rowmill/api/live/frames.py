@@ -23,8 +23,8 @@ _RETRY = 2000
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A job as it was read in look number ``look``: as ``text`` (JSON), and as the ``frame`` of a progress event.
-    ``mark`` is another one once anything but the time has changed."""
+    """A job as it stands: as ``text`` (JSON), and as the ``frame`` of a progress event. ``mark`` changes with anything
+    but the time."""
 
     job: str
     job_type: JobType
@@ -32,7 +32,6 @@ class Snapshot:
     frame: bytes
     mark: int
     ended: bool
-    look: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +47,12 @@ class StatusFrame:
     ends: bool
 
 
-def snapshot_of(job: Job, now: float, look: int = 0) -> Snapshot:
+def snapshot_of(job: Job, now: float) -> Snapshot:
     shown = JobOutput.model_validate(job_view(job, now, REMEDIES))
     text = shown.model_dump_json(by_alias=True)
     mark = hash(shown.model_dump_json(exclude=_BY_TIME))
     frame = _frame("job.progress", now, text)
-    return Snapshot(job.id, job.type, text, frame, mark, has_ended(job), look)
+    return Snapshot(job.id, job.type, text, frame, mark, has_ended(job))
 
 
 def status_frame(event: Event, job: Snapshot | None) -> StatusFrame:

@@ -4,19 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from fastapi.sse import KEEPALIVE_COMMENT
-from starlette.responses import StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse
 from starlette.types import Receive, Scope, Send
 
 from rowmill.api.live import frames
 from rowmill.api.live.frames import StatusFrame, snapshot_of, status_frame
-from rowmill.api.live.hub import Hub, Listener
+from rowmill.api.live.hub import Hub, Listener, News
 from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus
 from rowmill.ledger.store import Store
 
 _PAGE = 100
+"""Jobs that are read at a time."""
 _GOING_ON = (JobStatus.RUNNING, JobStatus.PENDING, JobStatus.PAUSED)
 
 
@@ -38,14 +38,12 @@ def start(store: Store, last_seen: int | None) -> Start:
     return Start(newest, last_seen if known else None, last_seen is not None and not known)
 
 
-class EventStream(StreamingResponse):
-    """The events that concern ``listener``, until it goes away, or it is no longer ``allowed``, or the hub stops; the
-    stream of one job ends with the job."""
-
-    media_type = "text/event-stream"
+class EventStream(EventSourceResponse):
+    """The events that concern ``listener``, until the client disconnects, the listener is no longer ``allowed``, or the
+    hub disconnects it; the stream of one job ends with the job."""
 
     def __init__(self, store: Store, hub: Hub, listener: Listener, begin: Start, allowed: Callable[[], bool]) -> None:
-        # Proxies must neither keep it nor wait for more of it.
+        # Proxies must neither store nor buffer it.
         super().__init__(self._chunks(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._store = store
         self._hub = hub
@@ -62,44 +60,46 @@ class EventStream(StreamingResponse):
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         yield frames.greeting(self._cursor)
-        self._listener.due = self._clock() + self._hub.heartbeat
         if self._begin.reset:
             yield frames.reset(self._store.clock())
         if self._begin.after is None:
             async for chunk in self._as_it_stands():
                 yield chunk
-        while not self._listener.closed:
-            self._listener.wake.clear()
-            if self._listener.due <= self._clock():
+        while missed := await asyncio.to_thread(self._missed):
+            yield self._statuses(missed)
+        self._listener.synced = True
+        clock = asyncio.get_running_loop().time
+        due = clock() + self._hub.heartbeat
+        while not self._over:
+            if clock() >= due:
                 if not await asyncio.to_thread(self._allowed):
                     return
-                self._listener.due = self._clock() + self._hub.heartbeat
+                due = clock() + self._hub.heartbeat
                 yield KEEPALIVE_COMMENT
-            if self._hub.behind(self._cursor):
-                yield await self._catch_up()
+            try:
+                async with asyncio.timeout_at(due):
+                    news = await self._listener.queue.get()
+            except TimeoutError:
                 continue
-            if chunk := self._news():
-                yield chunk
-            if self._over:
-                yield frames.end(self._store.clock(), self._cursor)
+            if news is None:
                 return
-            await self._listener.wake.wait()
+            yield self._statuses(news.statuses) + self._progress(news)
+        yield frames.end(self._store.clock(), self._cursor)
 
     async def _as_it_stands(self) -> AsyncIterator[bytes]:
-        """The job, or a page of all that go on after the other."""
+        """The job, or page by page all jobs that go on."""
         if self._listener.job is not None:
             yield await asyncio.to_thread(self._the_job, self._listener.job)
-        else:
-            for status in _GOING_ON:
-                before = NO_LIMIT
-                while page := await asyncio.to_thread(self._page, status, before):
-                    before, chunk = page
-                    yield chunk
-        self._hub.synced(self._listener)
+            return
+        for status in _GOING_ON:
+            before = NO_LIMIT
+            while page := await asyncio.to_thread(self._page, status, before):
+                before, chunk = page
+                yield chunk
 
     def _the_job(self, id_: str) -> bytes:
         job = self._store.browse.job_by_id(id_)
-        # An event that came meanwhile is still to be told.
+        # An event that came meanwhile is still to be sent.
         self._over = frames.has_ended(job) and self._store.events.last(id_) <= self._cursor
         return self._shown([job] if job else [])
 
@@ -113,46 +113,35 @@ class EventStream(StreamingResponse):
         self._marks |= {each.job: each.mark for each in snapshots}
         return b"".join(each.frame for each in snapshots)
 
-    async def _catch_up(self) -> bytes:
+    def _missed(self) -> list[StatusFrame]:
         """The next status events from the store."""
-        seen = self._hub.seq
-        told = await asyncio.to_thread(self._from_store)
-        self._hub.synced(self._listener)
-        chunk = self._note([each for each in told if self._listener.concerns(each)])
-        if len(told) == _PAGE:
-            self._cursor = told[-1].seq
-        else:
-            self._cursor = max(self._cursor, seen, *(each.seq for each in told[-1:]))
-        return chunk
-
-    def _from_store(self) -> list[StatusFrame]:
-        events = self._store.events.after(self._cursor, _PAGE, self._listener.job)
+        events = self._store.events.after(self._cursor, self._hub.page, self._listener.job)
         jobs = {id_: self._store.browse.job_by_id(id_) for id_ in {event.job for event in events}}
         now = self._store.clock()
         snapshots = {id_: snapshot_of(job, now) for id_, job in jobs.items() if job}
         return [status_frame(event, snapshots.get(event.job)) for event in events]
 
-    def _news(self) -> bytes:
-        """The next status events from the hub, then whatever has got on."""
-        told = self._hub.told(self._listener, self._cursor) if self._cursor < self._hub.seq else []
-        self._cursor = max(self._cursor, self._hub.seq)
-        chunk = self._note(told)
-        for snapshot in self._hub.snapshots(self._listener):
-            if self._marks.get(snapshot.job) != snapshot.mark:
-                self._marks[snapshot.job] = snapshot.mark
-                chunk += snapshot.frame
-        return chunk
-
-    def _note(self, told: list[StatusFrame]) -> bytes:
-        """Remembers what is about to be sent, and gives it."""
-        for each in told:
+    def _statuses(self, statuses: list[StatusFrame]) -> bytes:
+        """Those that have not been sent yet; the listener may have read some by itself that the hub queued as well."""
+        chunk = b""
+        for each in statuses:
+            if each.seq <= self._cursor:
+                continue
+            self._cursor = each.seq
+            if not self._listener.concerns(each):
+                continue
+            chunk += each.frame
             self._over = each.ends and self._listener.job is not None
             if each.ends or each.mark is None:
                 self._marks.pop(each.job, None)
             else:
                 self._marks[each.job] = each.mark
-        return b"".join(each.frame for each in told)
+        return chunk
 
-    @staticmethod
-    def _clock() -> float:
-        return asyncio.get_running_loop().time()
+    def _progress(self, news: News) -> bytes:
+        chunk = b""
+        for each in news.snapshots:
+            if self._marks.get(each.job) != each.mark:
+                self._marks[each.job] = each.mark
+                chunk += each.frame
+        return chunk

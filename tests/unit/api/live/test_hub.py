@@ -5,14 +5,15 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from rowmill.api.live import hub as hub_module
-from rowmill.api.live.hub import Hub, Listener, Watcher
+from rowmill.api.live.hub import Hub, Listener, News, Watcher
 from rowmill.core.errors import StoreError
 from rowmill.core.status import JobType
 from rowmill.ledger.events import Event
 from rowmill.ledger.store import Store
 from tests.support.made import begin, make, settle, start
 from tests.support.serving import DEADLINE
+
+PAGE = 100
 
 
 def _run(scenario: Callable[[], Awaitable[None]]) -> None:
@@ -23,27 +24,31 @@ def _run(scenario: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(within_the_deadline())
 
 
-async def _woken(listener: Listener) -> None:
-    listener.due = asyncio.get_running_loop().time() + DEADLINE
-    await listener.wake.wait()
-    listener.wake.clear()
+async def _next(listener: Listener) -> News:
+    news = await listener.queue.get()
+    assert news
+    return news
+
+
+async def _disconnected(listener: Listener) -> None:
+    while await listener.queue.get() is not None:
+        pass
 
 
 def _looks(watcher: Watcher) -> Iterator[int]:
-    """How many status events each further look finds; none where it does not read."""
-    seq, number = 0, 0
+    """How many status events each further look finds; -1 where it does not read."""
+    seq = 0
     while True:
-        number += 1
-        found = watcher.look(seq, {None}, number, hurry=False)
+        found = watcher.look(seq, {None}, force=False)
         if found is None:
             yield -1
         else:
-            seq = found.told[-1].seq if found.told else seq
-            yield len(found.told)
+            seq = found.statuses[-1].seq if found.statuses else seq
+            yield len(found.statuses)
 
 
 def test_a_look_reads_only_what_was_committed_since(store: Store) -> None:
-    looks = _looks(Watcher(store))
+    looks = _looks(Watcher(store, PAGE))
     assert [next(looks), next(looks)] == [0, -1]
     job = make(store)
     assert [next(looks), next(looks)] == [1, -1]
@@ -53,18 +58,15 @@ def test_a_look_reads_only_what_was_committed_since(store: Store) -> None:
     assert [next(looks), next(looks)] == [0, -1]
 
 
-def test_a_look_reads_now_and_then_though_nothing_was_committed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = _looks(Watcher(store))
-    assert [next(looks), next(looks)] == [0, -1]
-    monkeypatch.setattr(hub_module, "_AT_LEAST", 0.0)
-    assert next(looks) == 0
+def test_a_look_reads_now_and_then_though_nothing_was_committed(store: Store) -> None:
+    looks = _looks(Watcher(store, PAGE, at_least=0.0))
+    assert [next(looks), next(looks)] == [0, 0]
 
 
-def test_a_look_that_could_not_read_everything_goes_on_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "KEPT", 3)
+def test_a_look_that_could_not_read_everything_goes_on_at_once(store: Store) -> None:
     for _ in range(4):
         make(store)
-    looks = _looks(Watcher(store))
+    looks = _looks(Watcher(store, 3))
     assert [next(looks) for _ in range(3)] == [3, 1, -1]
 
 
@@ -72,11 +74,11 @@ def test_a_look_that_failed_is_made_up_for(store: Store, monkeypatch: pytest.Mon
     def broken(*_: object) -> list[Event]:
         raise StoreError("The disk is gone.")
 
-    watcher = Watcher(store)
+    watcher = Watcher(store, PAGE)
     with monkeypatch.context() as patched:
         patched.setattr(store.events, "after", broken)
         with pytest.raises(StoreError):
-            watcher.look(0, {None}, 1, hurry=False)
+            watcher.look(0, {None}, force=False)
     make(store)
     assert next(_looks(watcher)) == 1
 
@@ -97,8 +99,7 @@ def test_a_hub_outlives_a_store_that_fails(store: Store, monkeypatch: pytest.Mon
         hub, listener = Hub(store, every=0.005), Listener()
         with hub.listening(listener, 0):
             make(store)
-            while not hub.told(listener, 0):
-                await asyncio.sleep(0.005)
+            assert len((await _next(listener)).statuses) == 1
         assert len(failed) == 3
 
     _run(scenario)
@@ -121,51 +122,44 @@ def test_listeners_hear_of_what_concerns_them(store: Store) -> None:
             hub.listening(exports, seq),
             hub.listening(everything, seq),
         ):
-            for listener in (first, second, exports, everything):
-                await _woken(listener)
             store.control.pause(one.pk, store.clock())
-            await _woken(first)
-            await _woken(everything)
-            assert not second.wake.is_set()
-            assert not exports.wake.is_set()
-            assert [told.job for told in hub.told(everything, seq)] == [one.id]
-            assert hub.told(second, seq) == hub.told(exports, seq) == []
+            assert [each.job for each in (await _next(first)).statuses] == [one.id]
+            assert [each.job for each in (await _next(everything)).statuses] == [one.id]
+            assert second.queue.empty()
+            assert exports.queue.empty()
 
     _run(scenario)
 
 
-def test_what_a_listener_has_read_by_itself_is_not_overtaken_by_what_is_older(store: Store) -> None:
+def test_a_listener_is_shown_how_things_stand_once_it_has_read_the_store_itself(store: Store) -> None:
     async def scenario() -> None:
         hub = Hub(store, every=0.005)
         job = make(store)
         begin(store, job)
         seq = store.events.last()
         early, late = Listener(), Listener()
+        early.synced = True
         with hub.listening(early, seq):
-            await _woken(early)
-            assert [each.job for each in hub.snapshots(early)] == [job.id]
+            assert [each.job for each in (await _next(early)).snapshots] == [job.id]
             with hub.listening(late, seq):
-                assert hub.snapshots(late) == []
-                await _woken(late)  # though nothing has changed
-                assert [each.job for each in hub.snapshots(late)] == [job.id]
+                store.control.pause(job.pk, store.clock())
+                await _next(early)
+                assert late.queue.empty()
+                late.synced = True
+                assert [each.job for each in (await _next(late)).snapshots] == [job.id]  # though nothing has changed
 
     _run(scenario)
 
 
-def test_only_the_last_events_are_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "KEPT", 3)
-
+def test_a_listener_that_is_too_far_behind_is_disconnected_and_the_others_go_on(store: Store) -> None:
     async def scenario() -> None:
-        hub, listener = Hub(store, every=0.005), Listener()
-        with hub.listening(listener, 0):
-            for _ in range(4):
+        hub, slow, quick = Hub(store, every=0.005, backlog=2), Listener(), Listener()
+        with hub.listening(slow, 0), hub.listening(quick, 0):
+            for _ in range(3):
                 make(store)
-            while hub.seq < store.events.last():
-                await asyncio.sleep(0.005)
-            kept = [told.seq for told in hub.told(listener, 0)]
-            assert kept == [each.seq for each in store.events.after(0, 100)][-3:]
-            assert hub.behind(kept[0] - 2)
-            assert not hub.behind(kept[0] - 1)
+                assert len((await _next(quick)).statuses) == 1
+            assert slow.queue.qsize() == 1
+            assert slow.queue.get_nowait() is None
 
     _run(scenario)
 
@@ -175,10 +169,9 @@ def test_a_stopped_hub_lets_nobody_wait(store: Store) -> None:
         hub, early, late = Hub(store, every=0.005), Listener(), Listener()
         with hub.listening(early, 0):
             await asyncio.to_thread(hub.stop)
-            while not early.closed:
-                await _woken(early)
+            await _disconnected(early)
         with hub.listening(late, 0):
-            assert late.closed
+            await _disconnected(late)
 
     _run(scenario)
 
@@ -191,11 +184,10 @@ def test_an_error_nobody_foresaw_ends_the_streams_instead_of_leaving_them_silent
         with monkeypatch.context() as patched:
             patched.setattr(Watcher, "look", lambda *_, **__: 1 / 0)
             with hub.listening(listener, 0):
-                while not listener.closed:
-                    await _woken(listener)
+                await _disconnected(listener)
         again = Listener()
         with hub.listening(again, 0):
-            await _woken(again)
-            assert not again.closed
+            make(store)
+            assert len((await _next(again)).statuses) == 1
 
     _run(scenario)
