@@ -1,8 +1,7 @@
-"""Takes an upload in as it comes, straight to disk: a raw body, or the one file of a form."""
+"""Streams an upload to disk: a raw body, or the one file of a form."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from email.message import Message
-from typing import Protocol
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
@@ -16,45 +15,29 @@ _PIECE = 1 << 18
 """Bytes that are gathered before they are written."""
 
 
-class _Body(Protocol):
-    """Finds the file in a body."""
-
-    name: str | None
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The pieces of the file that stand in the next bytes of the body. Raises ``ApiError``."""
-        ...
-
-    def end(self) -> None:
-        """Raises ``ApiError`` where the body is not whole."""
-        ...
-
-
 async def receive(request: Request, upload: Upload, largest: int) -> str | None:
-    """Writes the request's file to ``upload``, durably; returns what the request calls it. No more than a few hundred
-    kB are in memory. Raises ``ApiError``, ``DiskFull`` and ``StoreError``."""
+    """Writes the request's file to ``upload``, durably; returns the name that the request gives it. At most a few
+    hundred kB are in memory. Raises ``ApiError``, ``DiskFull`` and ``StoreError``."""
     if int(request.headers.get("content-length") or 0) > largest:
         raise _too_large(largest)
-    body = _body(request)
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    form = _Form(options.get(b"boundary", b"")) if kind == b"multipart/form-data" else None
     received = 0
-    gathered: list[bytes] = []
-    waiting = 0
+    waiting = bytearray()
     async for data in _pieces(request):
         received += len(data)
         if received > largest:
             raise _too_large(largest)
-        for piece in body.feed(data):
-            gathered.append(piece)
-            waiting += len(piece)
-        if waiting >= _PIECE:
-            await run_in_threadpool(upload.write, b"".join(gathered))
-            gathered, waiting = [], 0
-    body.end()
-    await run_in_threadpool(upload.write, b"".join(gathered))
+        waiting += data if form is None else form.feed(data)
+        if len(waiting) >= _PIECE:
+            await run_in_threadpool(upload.write, bytes(waiting))
+            waiting.clear()
+    name = _name(request) if form is None else form.end()
+    await run_in_threadpool(upload.write, bytes(waiting))
     if upload.size == 0:
         raise ApiError("invalid_request", "The file is empty.", "Send its content as the body of the request.")
     await run_in_threadpool(upload.finish)
-    return body.name
+    return name
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
@@ -65,29 +48,19 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
         raise ApiError("invalid_request", "The upload broke off.", "Send it again.") from None
 
 
-class _RawBody:
-    def __init__(self, request: Request) -> None:
-        header = Message()
-        header["Content-Disposition"] = request.headers.get("content-disposition", "")
-        self.name = _as_text(header.get_filename())
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        yield data
-
-    def end(self) -> None: ...
-
-
-class _FormBody:
-    """``multipart/form-data`` (RFC 7578) with one part that has a file name; other parts are passed over."""
+class _Form:
+    """``multipart/form-data`` (RFC 7578) with one part that has a file name; other parts are ignored."""
 
     def __init__(self, boundary: bytes) -> None:
-        self.name: str | None = None
-        self._found: list[bytes] = []
+        self._name: str | None = None
+        self._file = bytearray()
         self._header = b""
         self._value = b""
         self._disposition = b""
         self._in_file = False
         self._files = 0
+        if not boundary:
+            raise _unreadable()
         try:
             self._parser = MultipartParser(
                 boundary,
@@ -101,21 +74,25 @@ class _FormBody:
                 },
             )
         except FormParserError as error:
-            raise _no_form() from error
+            raise _unreadable() from error
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: bytes) -> bytes:
+        """What the next bytes of the body hold of the file. Raises ``ApiError``."""
         try:
             self._parser.write(data)
         except FormParserError as error:
-            raise _no_form() from error
-        found, self._found = self._found, []
-        yield from found
+            raise _unreadable() from error
+        found = bytes(self._file)
+        self._file.clear()
+        return found
 
-    def end(self) -> None:
+    def end(self) -> str | None:
+        """The file's name. Raises ``ApiError`` if the form is incomplete."""
         if self._parser.state != MultipartState.END:
-            raise _no_form()
+            raise _unreadable()
         if self._files == 0:
             raise ApiError("invalid_request", "The form holds no file.", "Send one: curl -F file=@reviews.csv")
+        return self._name
 
     def _part_begins(self) -> None:
         self._disposition = b""
@@ -141,31 +118,25 @@ class _FormBody:
         self._files += 1
         if self._files > 1:
             raise ApiError("invalid_request", "The form has more than one file.", "Send one file per request.")
-        self.name = name.decode(errors="replace")
+        self._name = name.decode(errors="replace")
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:
-            self._found.append(data[start:end])
+            self._file += data[start:end]
 
 
-def _body(request: Request) -> _Body:
-    kind, options = parse_options_header(request.headers.get("content-type"))
-    if kind != b"multipart/form-data":
-        return _RawBody(request)
-    if not options.get(b"boundary"):
-        raise _no_form()
-    return _FormBody(options[b"boundary"])
-
-
-def _as_text(name: str | None) -> str | None:
-    """Headers come as Latin-1; most of those who send more mean UTF-8."""
+def _name(request: Request) -> str | None:
+    """The name in Content-Disposition."""
+    header = Message()
+    header["Content-Disposition"] = request.headers.get("content-disposition", "")
+    name = header.get_filename()
     try:
-        return name.encode("latin-1").decode() if name else None
+        return name.encode("latin-1").decode() if name else None  # headers come as Latin-1, and mostly mean UTF-8
     except UnicodeError:
         return name
 
 
-def _no_form() -> ApiError:
+def _unreadable() -> ApiError:
     hint = "Send multipart/form-data with one file, or the file itself as the body."
     return ApiError("invalid_request", "The form cannot be read.", hint)
 
