@@ -63,7 +63,7 @@ class Bench:
 
     def crash(self, claim: Claim) -> None:
         """What the other processes see when the engine's process is killed."""
-        self.store.database.deregister(claim.engine)
+        self.store.presence.deregister(claim.engine)
 
     def start(self, claim: Claim, rows: int = 1) -> list[int]:
         """Starts the next ``rows`` untouched rows; returns their numbers."""

@@ -39,15 +39,15 @@ def test_what_is_raised_within_a_transaction_undoes_all_of_it(store: Store, othe
 
 
 def test_the_size_grows_with_what_is_stored(store: Store) -> None:
-    before = store.database.size()
+    before = store.maintenance.size()
     with store.database.transaction() as tx:
         tx.insert(INTO, [(f"{number}" * 1000, 0.0, 0.0, 0.0) for number in range(1000)])
-    assert store.database.size() - before > 2_000_000
+    assert store.maintenance.size() - before > 2_000_000
 
 
 def test_a_database_is_in_use_as_long_as_an_engine_of_any_process_lives(store: Store, other: Store) -> None:
-    assert not store.database.in_use()
+    assert not store.presence.any_alive()
     engine = other.join()
-    assert store.database.in_use()
+    assert store.presence.any_alive()
     other.leave(engine)
-    assert not store.database.in_use()
+    assert not store.presence.any_alive()

@@ -27,10 +27,10 @@ def test_a_job_on_a_dataset_that_went_away_is_refused(bench: Bench) -> None:
 
 def test_an_engine_is_alive_to_every_process_until_it_leaves(bench: Bench, other: Store) -> None:
     engine = bench.store.join()
-    assert bench.store.database.alive(engine)
-    assert other.database.alive(engine)
+    assert bench.store.presence.alive(engine)
+    assert other.presence.alive(engine)
     bench.store.leave(engine)
-    assert not other.database.alive(engine)
+    assert not other.presence.alive(engine)
     assert bench.count("engines") == 0
 
 

@@ -88,15 +88,15 @@ def test_what_a_dead_sender_was_sending_is_due_at_once_and_its_broken_try_noted_
     dead, living = other.register(), store.register()
     for sender in (dead, living):
         _claim(store, sender=sender)
-    other.database.deregister(dead)
-    Deliveries(store.database).free(NOW + 2)
+    other.presence.deregister(dead)
+    Deliveries(store.database).free(store.presence, NOW + 2)
     freed, going, waiting = (Deliveries(store.database).get("whk_1", id_) for id_ in ("msg_1", "msg_2", "msg_3"))
     assert (freed.status, freed.tries, freed.due_at) == (DeliveryStatus.PENDING, 0, NOW + 2)
     broken = DeliveryAttempt(NOW, 0.0, None, "The server ended before it had an answer.", number=1)
     assert Deliveries(store.database).attempts(freed.pk) == [broken]
     assert going.due_at == NOW + LEASE
     assert Deliveries(store.database).attempts(going.pk) == Deliveries(store.database).attempts(waiting.pk) == []
-    Deliveries(store.database).free(NOW + 3)
+    Deliveries(store.database).free(store.presence, NOW + 3)
     assert Deliveries(store.database).attempts(freed.pk) == [broken]
     assert set(_due(store, NOW + 2)) == {"msg_1", "msg_3"}
 
@@ -116,8 +116,8 @@ def test_what_a_sender_is_done_with_is_not_broken_off_when_it_dies(store: Store,
         case _:
             Deliveries(store.database).redeliver("whk_1", "msg_1", NOW)
     before = Deliveries(store.database).get("whk_1", "msg_1"), Deliveries(store.database).attempts(claimed.pk)
-    store.database.deregister(sender)
-    Deliveries(store.database).free(NOW + 2)
+    store.presence.deregister(sender)
+    Deliveries(store.database).free(store.presence, NOW + 2)
     assert (Deliveries(store.database).get("whk_1", "msg_1"), Deliveries(store.database).attempts(claimed.pk)) == before
 
 
@@ -236,7 +236,7 @@ def test_forgetting_takes_what_has_ended_and_is_old_and_leaves_the_rest(bench: B
     for _ in range(2):
         _record(store, _claim(store), TAKEN, DeliveryStatus.DELIVERED)
     _make(store, "msg_4", at=NOW - 100)
-    Deliveries(store.database).forget(NOW - 50)
+    Deliveries(store.database).forget(store.maintenance, NOW - 50)
     assert [each.id for each in Deliveries(store.database).page("whk_1")] == ["msg_4", "msg_3"]
     assert bench.count("delivery_attempts") == 1
 
@@ -250,7 +250,7 @@ def test_forgetting_takes_all_of_deleted_webhooks(bench: Bench) -> None:
     claimed = _claim(store)
     assert Webhooks(store.database).delete("whk_1")
     assert _due(store, NOW + 1e6) == ["msg_3"]
-    Deliveries(store.database).forget(0.0)
+    Deliveries(store.database).forget(store.maintenance, 0.0)
     assert (bench.count("deliveries"), bench.count("delivery_attempts")) == (1, 0)
     Deliveries(store.database).record(claimed, URL, TAKEN, DeliveryStatus.DELIVERED, NOW)
     assert bench.count("delivery_attempts") == 0

@@ -63,7 +63,7 @@ def test_a_purge_that_was_cut_short_is_ended_by_the_next(
 
     monkeypatch.setattr(purge, "_BATCH", 2)
     with monkeypatch.context() as patch:
-        patch.setattr(bench.store.database, "maintain", die)
+        patch.setattr(bench.store.maintenance, "maintain", die)
         bench.control.delete(busy_life, NOW)
         with pytest.raises(Killed):
             bench.store.purge()
@@ -79,7 +79,7 @@ def test_a_load_goes_when_its_process_is_dead_and_not_before(bench: Bench, other
     bench.store.datasets.add(1, 1, ['["a"]', '["b"]'])
     other.purge()
     assert bench.count("records") == 2
-    bench.store.database.deregister(engine)
+    bench.store.presence.deregister(engine)
     other.purge()
     assert bench.count("datasets") == bench.count("records") == 0
 
@@ -209,13 +209,13 @@ def test_a_running_job_is_not_deleted(bench: Bench) -> None:
 def test_the_space_of_what_was_removed_is_given_back(bench: Bench) -> None:
     bench.imported([(f"k{number}", "x" * 400) for number in range(4000)])
     bench.imported([(f"k{number}", "y" * 400) for number in range(4000)])
-    bench.store.database.shrink()
-    before = bench.store.database.size()
+    bench.store.maintenance.shrink()
+    before = bench.store.maintenance.size()
     bench.control.delete_dataset(bench.people().pk, NOW)
     bench.store.purge()
-    bench.store.database.shrink()
-    assert before - bench.store.database.size() > 3_000_000
-    assert bench.store.database.check() is None
+    bench.store.maintenance.shrink()
+    assert before - bench.store.maintenance.size() > 3_000_000
+    assert bench.store.maintenance.check() is None
 
 
 def test_a_purge_removes_what_belongs_to_nothing_beside_what_does(bench: Bench) -> None:

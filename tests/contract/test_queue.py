@@ -93,7 +93,7 @@ def test_a_worker_owes_the_output_file_until_it_is_written(store: Store, bench: 
 def test_another_worker_takes_over_what_a_dead_one_owes(store: Store, bench: Bench) -> None:
     worker, other = store.join(), store.join()
     job = completed(bench, worker)
-    store.database.deregister(worker)
+    store.presence.deregister(worker)
     assert store.queue.pending_outputs(other) == [job]
     assert store.queue.take_delivery(job, other)
     assert output_owner(store, job) == other

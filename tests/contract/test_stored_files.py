@@ -104,7 +104,7 @@ def cancelled_by_its_engine(store: Store, job: int) -> None:
 def cancelled_as_its_engine_is_dead(store: Store, job: int) -> None:
     claim = store.ledger.claim(job, store.join(), 1.0)
     store.control.cancel(job, 2.0)
-    store.database.deregister(claim.engine)
+    store.presence.deregister(claim.engine)
     store.control.recover(job, 3.0)
 
 

@@ -154,7 +154,7 @@ def test_a_row_that_is_called_again_after_it_succeeded(empty_home: Path, tmp_pat
     with world(1, empty_home, tmp_path / "home") as made:
         succeed_everything(made)
         made.live()
-        with made.database.transaction() as tx:
+        with made.store.database.transaction() as tx:
             tx.execute(
                 """INSERT INTO slots (job, generation, slot, number, step, attempts, crashes)
                    VALUES (?, 99, 0, 1, 0, 0, 0)""",

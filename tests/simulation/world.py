@@ -17,6 +17,7 @@ from rowmill.core.money import Price
 from rowmill.core.outcome import Done, Failed, Outcome, RetryLater, StopJob, Usage
 from rowmill.core.status import JobStatus, PauseReason
 from rowmill.db.sqlite.database import SQLiteDatabase
+from rowmill.db.sqlite.presence import SQLitePresence
 from rowmill.engine.engine import Engine
 from rowmill.ledger.opening import open_store
 from rowmill.testing.simulation import EPOCH, SimulatedRuntime, VirtualLoop, new_job
@@ -159,8 +160,10 @@ class World:
         self.engine: Engine | None = None
         self.store = open_store(home)
         self.store.clock = self.now
-        self.database = cast("SQLiteDatabase", self.store.database)
-        self.database._writer.execute("PRAGMA synchronous = OFF")  # no power is cut here, processes only die
+        self.presence = cast("SQLitePresence", self.store.presence)
+        cast("SQLiteDatabase", self.store.database)._writer.execute(
+            "PRAGMA synchronous = OFF"
+        )  # no power is cut here, processes only die
         self.steps = self.chance.choice([1, 1, 2])
         self.max_concurrency = self.chance.choice([None, None, None, 3])
         self.script = Script(Random(seed + 1), gated=self.chance.random() < 0.5, stops=self.chance.choice([0, 0, 2]))
@@ -234,7 +237,7 @@ class World:
             self.store.leave(engine)
         except Killed:
             self.crashes += 1
-            self.database._presences.pop(engine).close()  # as the kernel does
+            self.presence._held.pop(engine).close()  # as the kernel does
             self._put_away(runtime, loop)
             self._say(self.chance.choice(["resume", "resume", "resume", "pause", "nothing"]))
         finally:
@@ -276,7 +279,7 @@ class World:
         if not (isinstance(error, StoreError) and self.faulty) and self.status.status is JobStatus.RUNNING:
             raise Broken(f"The engine died of {error!r}.") from error
         self.crashes += 1
-        self.database._presences.pop(engine).close()
+        self.presence._held.pop(engine).close()
 
     async def _watch_for_stalls(self) -> None:
         while self.now() < self.checker.alive_at + STALLED:

@@ -209,7 +209,7 @@ class _Serving:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._serve())
         finally:
-            self._store.database.deregister(self._context.engine)
+            self._store.presence.deregister(self._context.engine)
         return 0
 
     async def _serve(self) -> None:

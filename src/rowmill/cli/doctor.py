@@ -50,7 +50,7 @@ def _damage() -> str | None:
     try:
         store = open_store()
         try:
-            found = store.database.check()
+            found = store.maintenance.check()
         finally:
             store.close()
     except StoreError as error:

@@ -1,4 +1,4 @@
-"""What the verbs need of a database. SQLite fulfils it in ``rowmill.db.sqlite.database``.
+"""What the ledger needs of a database, as protocols. ``rowmill.db.sqlite`` implements them for SQLite.
 
 Statements are written once, in SQL that SQLite and PostgreSQL both understand, with ``?`` for parameters.
 """
@@ -44,8 +44,14 @@ class Database(Protocol):
         Cheaper than any other query."""
         ...
 
+    def close(self) -> None: ...
+
+
+class Presence(Protocol):
+    """Which engines are alive."""
+
     def register(self, engine: str) -> None:
-        """Makes ``engine`` known as alive for as long as this process lives and does not ``deregister`` it."""
+        """Marks ``engine`` as alive until it is deregistered or this process ends."""
         ...
 
     def deregister(self, engine: str) -> None: ...
@@ -54,8 +60,24 @@ class Database(Protocol):
         """Whether the process of ``engine`` is alive. A stopped process is; a killed one never is."""
         ...
 
+    def alive_among(self, engines: Iterable[str]) -> set[str]:
+        """Those of ``engines`` that are alive. One call for a page of jobs, however many engines work them."""
+        ...
+
+    def any_alive(self) -> bool:
+        """Whether an engine of any process is alive."""
+        ...
+
+    def close(self) -> None:
+        """Deregisters the engines of this process."""
+        ...
+
+
+class Maintenance(Protocol):
+    """What keeps the database small and sound."""
+
     def maintain(self) -> None:
-        """Keeps the database in shape; called between commits, and quick."""
+        """Does the upkeep that is due; called between commits, and quick."""
         ...
 
     def size(self) -> int:
@@ -63,15 +85,9 @@ class Database(Protocol):
         ...
 
     def shrink(self) -> None:
-        """Gives the space of what was removed back to the file system, a little at a time."""
-        ...
-
-    def in_use(self) -> bool:
-        """Whether an engine of any process lives."""
+        """Returns freed space to the file system, a little at a time."""
         ...
 
     def check(self) -> str | None:
-        """What is wrong with the database; ``None`` where it is sound."""
+        """Describes what is wrong with the database; ``None`` if it is sound."""
         ...
-
-    def close(self) -> None: ...

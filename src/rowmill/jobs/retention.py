@@ -37,7 +37,7 @@ def delete_job(store: Store, job: Job) -> int:
     if job.type is JobType.EXPORT and job.file:
         path_of(store, job.file).unlink(missing_ok=True)
     store.purge()
-    store.database.shrink()
+    store.maintenance.shrink()
     return results
 
 
@@ -47,7 +47,7 @@ def delete_dataset(store: Store, dataset: Dataset, *, with_jobs: bool = False) -
     gone = store.control.delete_dataset(dataset.pk, store.clock(), with_jobs=with_jobs)
     sweep_unfinished(store)
     store.purge()
-    store.database.shrink()
+    store.maintenance.shrink()
     return gone
 
 
@@ -65,7 +65,7 @@ def prune(store: Store, seconds: float | None) -> Pruned:
                 pruned.jobs.append(job.id)
         pruned.files = prune_files(store, store.clock() - seconds)
     store.purge()
-    store.database.shrink()
+    store.maintenance.shrink()
     _sweep_files(store)
     sweep_unfinished(store)
     pruned.bytes = max(before - _size(store), 0)
@@ -74,7 +74,7 @@ def prune(store: Store, seconds: float | None) -> Pruned:
 
 def _size(store: Store) -> int:
     """Bytes on disk of the database, uploads and downloads."""
-    return store.database.size() + size_of_files(store)
+    return store.maintenance.size() + size_of_files(store)
 
 
 def _reason_to_keep(store: Store, job: Job) -> str | None:
@@ -95,7 +95,7 @@ def _ended_before(store: Store, moment: float) -> list[Job]:
 
 def _sweep_files(store: Store) -> None:
     """Removes what killed processes left among the files on their way."""
-    if not store.files.is_dir() or store.database.in_use():
+    if not store.files.is_dir() or store.presence.any_alive():
         return
     needed = {name for job in _every(store) if job.status not in _OVER for name in _names(job)}
     for path in store.files.iterdir():

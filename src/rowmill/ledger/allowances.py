@@ -12,7 +12,7 @@ from typing import Any
 from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.commit import Claim
 from rowmill.core.usage import Amount, Grant, UsageLimits
-from rowmill.db.database import Database, DbRow
+from rowmill.db.database import Database, DbRow, Presence
 from rowmill.ledger.usage import LIMITS, days_of_month
 
 _Execute = Callable[[str, Sequence[Any]], list[DbRow]]
@@ -28,8 +28,9 @@ _HOLD = "UPDATE claims SET held_rows = ?, held_cost = ? WHERE job = ? AND genera
 
 
 class Allowances:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, presence: Presence) -> None:
         self._database = database
+        self._presence = presence
 
     def lease(self, claim: Claim, held: Amount, need: Amount, want: Amount, now: float) -> Grant:
         """Grants ``claim`` up to ``want`` beside the ``held`` that it has in flight, nothing where there is no room for
@@ -51,11 +52,13 @@ class Allowances:
         """What ``claim`` can be granted, and what its line says that it holds."""
         limits = UsageLimits(*execute(_LIMITS, ())[0])
         used = Amount(*execute(_USED, days_of_month(now))[0])
+        held_by = execute(_HELD, ())
+        alive = self._presence.alive_among(engine for _, _, engine, *amount in held_by if any(amount))
         own, others = Amount(), Amount()
-        for job, generation, engine, *amount in execute(_HELD, ()):
+        for job, generation, engine, *amount in held_by:
             if (job, generation) == (claim.job, claim.generation):
                 own = Amount(*amount)
-            elif any(amount) and self._database.alive(engine):
+            elif any(amount) and engine in alive:
                 others += Amount(*amount)
         return _granted(_room(limits) - used - held, others, need, want), own
 

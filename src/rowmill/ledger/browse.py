@@ -11,10 +11,10 @@ from rowmill.core.job import Attempt, Execution, Job, Row, WorkerInfo
 from rowmill.core.messages import Message
 from rowmill.core.status import JobStatus, JobType, RowStatus
 from rowmill.core.transfer import IMPORTABLE_TO, Span
-from rowmill.db.database import Database
+from rowmill.db.database import Database, DbRow, Presence
 from rowmill.db.values import load_or_none
 from rowmill.ledger.datasets import AT
-from rowmill.ledger.mapping import JOB_SQL, attempt_of, job_of
+from rowmill.ledger.mapping import ENGINE_FIELD, JOB_SQL, attempt_of, job_of
 
 _OUTCOME = "status, output, step, attempt, started_at, duration, status, code, message, tokens_in, tokens_out, cost"
 _CURRENT = "seq <= ? AND (superseded IS NULL OR superseded > ?)"
@@ -28,14 +28,15 @@ Settled = tuple[str, dict[str, Any] | None, str | None, str | None]
 
 
 class Browse:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, presence: Presence) -> None:
         self._database = database
+        self._presence = presence
 
     def job(self, pk: int) -> Job:
         lines = self._database.read(f"{JOB_SQL} WHERE j.pk = ?", (pk,))
         if not lines:
             raise NotFound(Message.JOB_DELETED)
-        return job_of(lines[0], self._database)
+        return self._jobs(lines)[0]
 
     def find_job(self, name: str) -> Job:
         """The job called ``name``: its id, a unique prefix of that, or ``last``, the newest one but completed
@@ -51,18 +52,18 @@ class Browse:
             raise UsageError(f"More than one job begins with {name!r}.", "Give more of its id.")
         if not lines:
             raise NotFound(Message.JOB_UNKNOWN, name=name)
-        return job_of(lines[0], self._database)
+        return self._jobs(lines)[0]
 
     def job_by_id(self, id_: str) -> Job | None:
         """The job of this very id."""
         lines = self._database.read(f"{JOB_SQL} WHERE j.id = ?", (id_,))
-        return job_of(lines[0], self._database) if lines else None
+        return self._jobs(lines)[0] if lines else None
 
     def same_job(self, identity: str) -> Job | None:
         """The newest job that is the same run, unless it was cancelled."""
         sql = f"{JOB_SQL} WHERE j.identity = ? AND j.status <> 'cancelled' ORDER BY j.pk DESC LIMIT 1"
         lines = self._database.read(sql, (identity,))
-        return job_of(lines[0], self._database) if lines else None
+        return self._jobs(lines)[0] if lines else None
 
     def jobs(
         self, status: JobStatus | None = None, type_: JobType | None = None, before: int = NO_LIMIT, limit: int = 100
@@ -73,7 +74,7 @@ class Browse:
                 ORDER BY j.pk DESC LIMIT ?""",
             (before, status, type_, limit),
         )
-        return [job_of(line, self._database) for line in lines]
+        return self._jobs(lines)
 
     def how_many(self) -> list[tuple[JobType, JobStatus, int]]:
         """How many jobs there are of each type and status."""
@@ -86,9 +87,10 @@ class Browse:
             """SELECT e.id, e.pid, e.joined_at, j.id FROM engines e LEFT JOIN claims c ON c.engine = e.id
                LEFT JOIN jobs j ON j.pk = c.job ORDER BY e.joined_at, e.id, j.pk"""
         )
+        alive = self._presence.alive_among(line[0] for line in lines)
         found: dict[str, WorkerInfo] = {}
         for id_, pid, joined_at, job in lines:
-            known = found.setdefault(id_, WorkerInfo(id_, pid, joined_at, self._database.alive(id_), []))
+            known = found.setdefault(id_, WorkerInfo(id_, pid, joined_at, id_ in alive, []))
             known.jobs.extend([job] if job else [])
         return list(found.values())
 
@@ -239,6 +241,10 @@ class Browse:
             (job,),
         )
         return dict(lines)
+
+    def _jobs(self, lines: list[DbRow]) -> list[Job]:
+        alive = self._presence.alive_among(engine for line in lines if (engine := line[ENGINE_FIELD]))
+        return [job_of(line, alive) for line in lines]
 
     def _outcomes(self, job: int, lo: int, hi: int, pin: int) -> dict[int, tuple[RowStatus, Any, Attempt]]:
         lines = self._database.read(

@@ -12,7 +12,7 @@ from rowmill.core.job import JobDraft, Settings
 from rowmill.core.messages import Message
 from rowmill.core.status import Action, JobStatus, JobType, PauseReason, sources, target
 from rowmill.core.transfer import IMPORTABLE_TO
-from rowmill.db.database import Database, Transaction
+from rowmill.db.database import Database, Presence, Transaction
 from rowmill.db.values import dump, dump_or_none, new_id, placeholders
 from rowmill.ledger.datasets import found_or_made, keep_schema, reserve
 from rowmill.ledger.events import note, note_status
@@ -29,8 +29,9 @@ _REASON = "CASE WHEN ? = 'user' THEN 'user' ELSE coalesce({}, ?) END"
 
 
 class Control:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, presence: Presence) -> None:
         self._database = database
+        self._presence = presence
 
     def insert(self, draft: JobDraft, now: float, into: Target | None = None) -> int:
         """Stores a new job with its rows; returns its number. An import goes ``into`` a dataset. Raises ``Busy`` if an
@@ -49,7 +50,7 @@ class Control:
             return (known, False) if known else (_insert(tx, draft, now, into), True)
 
     def pause(self, job: int, now: float, reason: PauseReason = PauseReason.USER) -> None:
-        recover(self._database, job, now)
+        recover(self._database, self._presence, job, now)
         with self._database.transaction() as tx:
             requested = tx.change(
                 f"""UPDATE jobs SET requested_action = coalesce(requested_action, 'pause'),
@@ -63,7 +64,7 @@ class Control:
                 note_status(tx, job, now)
 
     def cancel(self, job: int, now: float) -> None:
-        if recover(self._database, job, now) is Action.CANCEL:
+        if recover(self._database, self._presence, job, now) is Action.CANCEL:
             return
         with self._database.transaction() as tx:
             requested = tx.change(
@@ -89,7 +90,7 @@ class Control:
 
         Raises ``Busy`` where a living engine works it already, or is about to cancel it.
         """
-        recover(self._database, job, now)
+        recover(self._database, self._presence, job, now)
         with self._database.transaction() as tx:
             if tx.change(
                 """UPDATE jobs SET requested_action = NULL, requested_reason = NULL
@@ -114,7 +115,7 @@ class Control:
     ) -> int:
         """Takes failed rows back to pending, all or those with one of ``codes`` and in one of ``ranges``; returns how
         many. Who works them then is as for ``resume``. Raises ``UsageError`` where a completed job has no such row."""
-        recover(self._database, job, now)
+        recover(self._database, self._presence, job, now)
         with self._database.transaction() as tx:
             self._refuse_held(tx, job)
             _refuse_whole(tx, job)
@@ -142,7 +143,7 @@ class Control:
 
     def recover(self, job: int, now: float) -> None:
         """Frees the job where the engine that had it is dead; an action requested meanwhile takes effect."""
-        recover(self._database, job, now)
+        recover(self._database, self._presence, job, now)
 
     def take_over(self, job: int, now: float) -> None:
         """Takes the job from an engine that is alive but does not answer; what it commits later is refused."""
@@ -200,7 +201,7 @@ class Control:
     def delete(self, job: int, now: float) -> None:
         """Removes the job; ``purge`` removes its rows' outcomes, and its dataset where nothing else needs that. What an
         import has brought in stays. Raises ``UsageError`` where an export still reads from the job."""
-        recover(self._database, job, now)
+        recover(self._database, self._presence, job, now)
         with self._database.transaction() as tx:
             self._refuse_held(tx, job)
             _refuse_needed(tx, job)

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from rowmill.core.errors import Conflict
-from rowmill.db.database import Database, Transaction
+from rowmill.db.database import Database, Maintenance, Transaction
 from rowmill.db.values import dump, new_id, placeholders
 from rowmill.ledger.mapping import DATASET_SQL, dataset_of
 from rowmill.tables.dataset import Dataset, Version
@@ -20,8 +20,9 @@ AT = "revision <= ? AND (superseded IS NULL OR superseded > ?)"
 
 
 class Datasets:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, maintenance: Maintenance) -> None:
         self._database = database
+        self._maintenance = maintenance
 
     def begin(self, name: str, engine: str, now: float) -> int:
         """A new, empty dataset that ``engine`` fills; it goes away with the engine unless a job takes it."""
@@ -41,7 +42,7 @@ class Datasets:
                 "INSERT INTO records (dataset, number, revision, data)",
                 ((dataset, number, 1, data) for number, data in enumerate(rows, first)),
             )
-        self._database.maintain()
+        self._maintenance.maintain()
 
     def seal(self, dataset: int, columns: Sequence[str], rows: int, content_hash: str) -> None:
         """Says that the dataset is whole."""

@@ -12,7 +12,7 @@ from rowmill.core.job import JobError
 from rowmill.core.messages import Message
 from rowmill.core.status import Action, PauseReason, RowStatus, sources, target
 from rowmill.core.usage import UsageLimits, Used
-from rowmill.db.database import Database, DbRow, Transaction
+from rowmill.db.database import Database, DbRow, Maintenance, Presence, Transaction
 from rowmill.db.values import dump, dump_or_none, placeholders
 from rowmill.ledger.events import note, note_status
 from rowmill.ledger.files import drop_downloads
@@ -73,8 +73,10 @@ _EXHAUST = "DELETE FROM chunks WHERE job = ? AND hi = ?"
 
 
 class Ledger:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, presence: Presence, maintenance: Maintenance) -> None:
         self._database = database
+        self._presence = presence
+        self._maintenance = maintenance
 
     def claim(
         self, job: int, engine: str, now: float, *, as_worker: bool = False, writes_output: bool = False
@@ -85,7 +87,7 @@ class Ledger:
         Raises ``Busy`` where a living engine has it and ``IllegalTransition`` where its status does not allow it.
         """
         legal = sources(Action.CLAIM)
-        recover(self._database, job, now)
+        recover(self._database, self._presence, job, now)
         with self._database.transaction() as tx:
             claimed = tx.execute(
                 f"""UPDATE jobs SET status = 'running', generation = generation + 1, pause_reason = NULL, error = NULL,
@@ -143,7 +145,7 @@ class Ledger:
     def commit(self, claim: Claim, batch: Batch) -> ControlState:
         """Writes all of ``batch`` with the counts it changes, or nothing. Raises ``ClaimLost`` and ``StoreError``."""
         # Before, not after: where it fails, nothing has been written.
-        self._database.maintain()
+        self._maintenance.maintain()
         used = used_by(batch)
         with self._database.transaction() as tx:
             seq, job_id, *poll_control = self._account(tx, claim, batch, used.values())

@@ -1,5 +1,6 @@
 """How records become lines of the database, and lines records."""
 
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from rowmill.core.money import Price
 from rowmill.core.progress import Counts
 from rowmill.core.status import Action, JobStatus, JobType, PauseReason, sources
 from rowmill.core.transfer import Changes, ExportSpec, Position, Source
-from rowmill.db.database import Database, DbRow, Transaction
+from rowmill.db.database import DbRow, Transaction
 from rowmill.db.values import dump, load_or_none
 from rowmill.tables.dataset import Dataset
 from rowmill.tables.schema import schema_of
@@ -79,8 +80,12 @@ LEFT JOIN engines e ON e.id = c.engine
 """  # noqa: S608 - constants only
 
 
-def job_of(line: DbRow, database: Database) -> Job:
-    """A line of ``JOB_SQL`` as a job; asks ``database`` whether the engine that holds it is alive."""
+ENGINE_FIELD = list(_JOB_FIELDS).index("engine")
+"""Where a line of ``JOB_SQL`` names the engine that holds the job; ``None`` if none does."""
+
+
+def job_of(line: DbRow, alive: Collection[str]) -> Job:
+    """A line of ``JOB_SQL`` as a job. ``alive`` holds the engines that are alive, at least of those in the line."""
     of = dict(zip(_JOB_FIELDS, line, strict=True))
     spec = orjson.loads(of["spec"])
     return Job(
@@ -115,7 +120,7 @@ def job_of(line: DbRow, database: Database) -> Job:
         created_at=of["created_at"],
         started_at=of["started_at"],
         finished_at=of["finished_at"],
-        owner=Owner(of["engine"], of["pid"], database.alive(of["engine"])) if of["engine"] else None,
+        owner=Owner(of["engine"], of["pid"], of["engine"] in alive) if of["engine"] else None,
         pace=Pace(of["execution_started_at"], of["rate_sample_at"], of["rate_sample_processed"])
         if of["execution_started_at"] is not None
         else None,

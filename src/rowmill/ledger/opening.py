@@ -7,6 +7,8 @@ from rowmill.core.errors import UsageError
 from rowmill.db.migrations.runner import SQLITE, migrate
 from rowmill.db.secret_box import SecretBox
 from rowmill.db.sqlite.database import SQLiteDatabase
+from rowmill.db.sqlite.maintenance import SQLiteMaintenance
+from rowmill.db.sqlite.presence import SQLitePresence
 from rowmill.ledger.store import Store
 
 
@@ -31,8 +33,12 @@ def open_store(home: Path | None = None) -> Store:
             f"{place} cannot hold a store: {error.strerror}.", "Set ROWMILL_HOME to another place."
         ) from error
     try:
-        migrate(database, SQLITE)
+        presence = SQLitePresence(place / "engines")
+        migrate(database, presence, SQLITE)
     except BaseException:
         database.close()
         raise
-    return Store(database, files=place / "files", uploads=place / "uploads", secrets=SecretBox(place))
+    maintenance = SQLiteMaintenance(database, presence)
+    return Store(
+        database, presence, maintenance, files=place / "files", uploads=place / "uploads", secrets=SecretBox(place)
+    )

@@ -2,13 +2,14 @@
 
 from rowmill.core.job import JobError
 from rowmill.core.status import JobStatus, JobType
-from rowmill.db.database import Database
+from rowmill.db.database import Database, Presence
 from rowmill.db.values import dump_or_none
 
 
 class Queue:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, presence: Presence) -> None:
         self._database = database
+        self._presence = presence
 
     def waiting(self, type_: JobType, limit: int) -> list[int]:
         """The oldest pending jobs of one type that are left to any worker."""
@@ -21,16 +22,16 @@ class Queue:
     def interrupted(self) -> list[int]:
         """Jobs that say running although no living engine has them."""
         lines = self._database.read("SELECT pk, engine FROM jobs LEFT JOIN claims ON job = pk WHERE status = 'running'")
-        return [pk for pk, engine in lines if engine is None or not self._database.alive(engine)]
+        alive = self._presence.alive_among(engine for _, engine in lines if engine)
+        return [pk for pk, engine in lines if engine not in alive]
 
     def pending_outputs(self, engine: str) -> list[int]:
         """Completed jobs whose output file ``engine`` has to write, or a worker that is dead by now had to."""
         # The status is not asked for in SQL, so that the index of the few with a output_owner is the one used.
         lines = self._database.read("SELECT pk, output_owner, status FROM jobs WHERE output_owner IS NOT NULL")
         completed = [(pk, output_owner) for pk, output_owner, status in lines if status == JobStatus.COMPLETED]
-        return [
-            pk for pk, output_owner in completed if output_owner == engine or not self._database.alive(output_owner)
-        ]
+        others = self._presence.alive_among(output_owner for _, output_owner in completed if output_owner != engine)
+        return [pk for pk, output_owner in completed if output_owner not in others]
 
     def take_delivery(self, job: int, engine: str) -> bool:
         """Makes ``engine`` the one that writes the job's output file; ``False`` where another worker was faster, or
@@ -39,7 +40,7 @@ class Queue:
         if not lines or lines[0][0] is None:
             return False
         before = lines[0][0]
-        if before != engine and self._database.alive(before):
+        if before != engine and self._presence.alive(before):
             return False
         with self._database.transaction() as tx:
             sql = "UPDATE jobs SET output_owner = ? WHERE pk = ? AND output_owner = ? AND status = 'completed'"

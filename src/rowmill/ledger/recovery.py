@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rowmill.core.retry import LAST_CRASH
 from rowmill.core.status import Action, JobStatus, target
-from rowmill.db.database import Database, Transaction
+from rowmill.db.database import Database, Presence, Transaction
 from rowmill.ledger.events import note_status
 from rowmill.ledger.files import drop_downloads
 from rowmill.ledger.publish import publish
@@ -28,14 +28,14 @@ class Recovered:
     failed: list[int]
 
 
-def recover(database: Database, job: int, now: float) -> Action | None:
+def recover(database: Database, presence: Presence, job: int, now: float) -> Action | None:
     """Frees ``job`` of every dead engine's claim; an action requested meanwhile takes effect, and is returned.
 
     In a transaction of its own: it stands also where what is then said to the job is refused.
     """
     with database.transaction() as tx:
         claims = tx.execute("SELECT generation, engine FROM claims WHERE job = ?", (job,))
-        found = [recover_claim(tx, job, generation, now) for generation, engine in claims if not database.alive(engine)]
+        found = [recover_claim(tx, job, generation, now) for generation, engine in claims if not presence.alive(engine)]
     for buried in found:
         _tell(buried)
     return found[-1].obeyed if found else None

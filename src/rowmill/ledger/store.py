@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rowmill.db.database import Database
+from rowmill.db.database import Database, Maintenance, Presence
 from rowmill.db.secret_box import SecretBox
 from rowmill.db.values import new_id
 from rowmill.ledger.allowances import Allowances
@@ -33,6 +33,8 @@ class Store:
     def __init__(
         self,
         database: Database,
+        presence: Presence,
+        maintenance: Maintenance,
         clock: Callable[[], float] = time.time,
         *,
         files: Path,
@@ -40,21 +42,23 @@ class Store:
         secrets: SecretBox,
     ) -> None:
         self.database = database
+        self.presence = presence
+        self.maintenance = maintenance
         self.clock = clock
         self.files = files
         self.uploads = uploads
         self.secrets = secrets
-        self.ledger = Ledger(database)
-        self.control = Control(database)
-        self.browse = Browse(database)
-        self.datasets = Datasets(database)
+        self.ledger = Ledger(database, presence, maintenance)
+        self.control = Control(database, presence)
+        self.browse = Browse(database, presence)
+        self.datasets = Datasets(database, maintenance)
         self.results = Results(database)
-        self.transfers = Transfers(database)
+        self.transfers = Transfers(database, maintenance)
         self.limits = Limits(database)
         self.usage = Usage(database)
-        self.allowances = Allowances(database)
+        self.allowances = Allowances(database, presence)
         self.events = Events(database)
-        self.queue = Queue(database)
+        self.queue = Queue(database, presence)
         self.requests = Requests(database)
         self.stored_files = StoredFiles(database)
 
@@ -64,7 +68,7 @@ class Store:
         idle = self.database.read("SELECT id FROM engines WHERE id NOT IN (SELECT engine FROM claims)")
         with self.database.transaction() as tx:
             for (other,) in idle:
-                if not self.database.alive(other):  # it ended without leaving, and nothing of it is left to see to
+                if not self.presence.alive(other):  # it ended without leaving, and nothing of it is left to see to
                     tx.execute("DELETE FROM engines WHERE id = ? AND id NOT IN (SELECT engine FROM claims)", (other,))
             tx.execute("INSERT INTO engines (id, pid, joined_at) VALUES (?, ?, ?)", (engine, os.getpid(), self.clock()))
         return engine
@@ -73,18 +77,19 @@ class Store:
         """A name of this process under which it fills datasets and tells webhooks, alive like an engine's; it works no
         jobs under it."""
         name = new_id("eng")
-        self.database.register(name)
+        self.presence.register(name)
         return name
 
     def leave(self, engine: str) -> None:
         """The engine works no longer and holds nothing."""
         with self.database.transaction() as tx:
             tx.execute("DELETE FROM engines WHERE id = ? AND id NOT IN (SELECT engine FROM claims)", (engine,))
-        self.database.deregister(engine)
+        self.presence.deregister(engine)
 
     def purge(self) -> None:
         """Removes what nothing needs any more."""
-        purge(self.database)
+        purge(self.database, self.presence, self.maintenance)
 
     def close(self) -> None:
+        self.presence.close()
         self.database.close()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rowmill.core.commit import Claim, ControlState
 from rowmill.core.status import Action, RowStatus
 from rowmill.core.transfer import ExportBatch, ImportBatch, Position, RejectedLine, Span
-from rowmill.db.database import Database, Transaction
+from rowmill.db.database import Database, Maintenance, Transaction
 from rowmill.db.values import dump, dump_or_none
 from rowmill.ledger.ledger import HELD, claim_lost
 from rowmill.ledger.mapping import DATASET_SQL, dataset_of, position_of, settings_of
@@ -50,12 +50,13 @@ class _Counts:
 
 
 class Transfers:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, maintenance: Maintenance) -> None:
         self._database = database
+        self._maintenance = maintenance
 
     def commit_import_batch(self, claim: Claim, intake: ImportBatch, now: float) -> ControlState:
         """Merges ``intake`` into the next revision of the dataset, or does nothing. Raises ``ClaimLost``."""
-        self._database.maintain()
+        self._maintenance.maintain()
         with self._database.transaction() as tx:
             seq, position, dataset = _begin(tx, claim)
             merger = Merger(tx, dataset.pk, dataset.revision + 1, claim.job, position.rows)
@@ -72,7 +73,7 @@ class Transfers:
 
     def commit_export_batch(self, claim: Claim, outtake: ExportBatch) -> ControlState:
         """Notes what is safely in the export's file. Raises ``ClaimLost``."""
-        self._database.maintain()
+        self._maintenance.maintain()
         with self._database.transaction() as tx:
             _held(tx, claim)
             _write_spans(tx, claim.job, [Span(outtake.lo, outtake.hi, RowStatus.SUCCEEDED, None, None)])

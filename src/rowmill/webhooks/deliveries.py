@@ -13,7 +13,7 @@ import orjson
 
 from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.errors import NotFound
-from rowmill.db.database import Database, DbRow, Transaction
+from rowmill.db.database import Database, DbRow, Maintenance, Presence, Transaction
 from rowmill.db.values import new_id, placeholders
 from rowmill.ledger.events import Event, Events
 from rowmill.webhooks.delivery import Again, Delivery, DeliveryAttempt, DeliveryStatus, Ruling, Webhook
@@ -72,11 +72,11 @@ class Deliveries:
             raise _no_delivery(id_)
         return _delivery_of(lines[0])
 
-    def free(self, now: float) -> None:
+    def free(self, presence: Presence, now: float) -> None:
         """Makes what dead senders were sending due at once. The try that each broke off is noted, and not counted: that
         it failed was not the receiver's fault."""
         for (sender,) in self._database.read("SELECT DISTINCT sender FROM deliveries WHERE sender IS NOT NULL"):
-            if not self._database.alive(sender):
+            if not presence.alive(sender):
                 with self._database.transaction() as tx:
                     freed = tx.execute(
                         """UPDATE deliveries SET sender = NULL, due_at = ? WHERE sender = ?
@@ -162,13 +162,13 @@ class Deliveries:
         )
         return [DeliveryAttempt(*line) for line in lines]
 
-    def forget(self, before: float) -> None:
+    def forget(self, maintenance: Maintenance, before: float) -> None:
         """Removes deliveries that have ended and were made before the moment ``before`` (Unix seconds), and all of
         webhooks that were deleted, a little at a time so that no other process waits for it."""
-        self._remove("created_at < ? AND due_at IS NULL", (before,))
-        self._remove("webhook NOT IN (SELECT id FROM webhooks)", ())
+        self._remove(maintenance, "created_at < ? AND due_at IS NULL", (before,))
+        self._remove(maintenance, "webhook NOT IN (SELECT id FROM webhooks)", ())
 
-    def _remove(self, where: str, params: Sequence[Any]) -> None:
+    def _remove(self, maintenance: Maintenance, where: str, params: Sequence[Any]) -> None:
         following = f"SELECT pk FROM deliveries WHERE pk > ? AND {where} ORDER BY pk LIMIT ?"  # noqa: S608
         last = 0
         while lines := self._database.read(following, (last, *params, _LINES_AT_ONCE)):
@@ -177,7 +177,7 @@ class Deliveries:
             with self._database.transaction() as tx:
                 tx.execute(f"DELETE FROM delivery_attempts WHERE delivery IN ({some})", found)  # noqa: S608
                 tx.execute(f"DELETE FROM deliveries WHERE pk IN ({some})", found)  # noqa: S608
-            self._database.maintain()
+            maintenance.maintain()
 
 
 def _wanted(events: list[Event], types: list[str], after: int) -> list[Event]:

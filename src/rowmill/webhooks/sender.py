@@ -107,7 +107,7 @@ class WebhookSender:
     def _claim(self, under_way: Counter[str]) -> tuple[_Claimed, bool]:
         """What is to be sent now, and whether there may be more."""
         now = self._runtime.now()
-        Deliveries(self._store.database).free(now)
+        Deliveries(self._store.database).free(self._store.presence, now)
         more = Deliveries(self._store.database).enqueue(partial(payload_of, self._store), now)
         room = self._at_once - under_way.total()
         lease = self._timeout + _RECORDING
@@ -127,7 +127,7 @@ class WebhookSender:
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
-        self._store.database.deregister(self._name)
+        self._store.presence.deregister(self._name)
         if self._threads is not None:
             self._threads.close()
 

@@ -68,7 +68,7 @@ def rotate(store: Store, webhook: Webhook) -> tuple[Webhook, str]:
 def delete(store: Store, webhook: Webhook, revision: int | None = None) -> bool:
     """Removes the webhook with its deliveries, with ``revision`` only if it still stands there; whether it did."""
     deleted = Webhooks(store.database).delete(webhook.id, revision)
-    Deliveries(store.database).forget(0.0)
+    Deliveries(store.database).forget(store.maintenance, 0.0)
     return deleted
 
 

@@ -31,4 +31,4 @@ class _EveryHour:
         self._due = now + 3600.0
         self._store.requests.forget(now - ANSWERS_KEPT_FOR)
         self._store.events.forget(now - EVENTS_KEPT_FOR)
-        Deliveries(self._store.database).forget(now - EVENTS_KEPT_FOR)
+        Deliveries(self._store.database).forget(self._store.maintenance, now - EVENTS_KEPT_FOR)

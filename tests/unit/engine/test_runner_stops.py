@@ -333,7 +333,7 @@ def test_a_store_that_fails_twice_ends_the_engine(store: Store, monkeypatch: pyt
 def test_a_checkpoint_that_fails_undoes_no_commit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     player = Player(lambda n: after(1.0, done(n)))
     job = job_of(store, 12)
-    monkeypatch.setattr(store.database, "maintain", failing(store.database.maintain, 2))
+    monkeypatch.setattr(store.maintenance, "maintain", failing(store.maintenance.maintain, 2))
     while now(store, job).status is not JobStatus.COMPLETED:
         work(store, job, player)
         if now(store, job).status is JobStatus.FAILED:
@@ -385,7 +385,7 @@ def test_a_request_that_a_dead_engine_did_not_obey_takes_effect(
     engine = store.join()
     store.ledger.claim(job.pk, engine, EPOCH)
     getattr(store.control, requested)(job.pk, EPOCH)
-    store.database.deregister(engine)
+    store.presence.deregister(engine)
     with pytest.raises(IllegalTransition):
         work(store, job, Player(done))
     assert now(store, job).status is status

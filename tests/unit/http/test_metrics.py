@@ -54,7 +54,7 @@ def test_workers_are_those_that_are_alive(api: Api, store: Store) -> None:
     assert _figures(api)["rowmill_workers",] == 0
     alive, dead = store.join(), store.join()
     begin(store, make(store), dead)
-    store.database.deregister(dead)
+    store.presence.deregister(dead)
     assert _figures(api)["rowmill_workers",] == _alive(api)
     store.leave(alive)
     assert _figures(api)["rowmill_workers",] == _alive(api)

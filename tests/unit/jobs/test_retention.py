@@ -120,7 +120,7 @@ def test_prune_without_an_age_removes_no_job_but_what_was_left_behind(
 ) -> None:
     dataset = store.datasets.begin("half.csv", dead := store.join(), store.clock())
     store.datasets.add(dataset, 1, ['["a"]'])
-    store.database.deregister(dead)
+    store.presence.deregister(dead)
     store.leave(engine)
     store.files.mkdir(parents=True)
     (store.files / "in_left").write_text("half")
@@ -147,6 +147,6 @@ def test_prune_says_how_much_was_given_back(store: Store, engine: str, here: Pat
     path.write_text("id,text\n" + "".join(f"{n},{'x' * 500}\n" for n in range(5000)))
     control.cancel(store, make(store, engine, path))
     later(store, 2)
-    before = store.database.size()
-    assert prune(store, DAY).bytes == before - store.database.size() > 1_000_000
+    before = store.maintenance.size()
+    assert prune(store, DAY).bytes == before - store.maintenance.size() > 1_000_000
     assert prune(store, DAY).bytes == 0

@@ -95,7 +95,7 @@ def die(store: Store, job: Job) -> None:
     """Claims ``job`` with an engine that dies."""
     engine = store.join()
     store.ledger.claim(job.pk, engine, store.clock())
-    store.database.deregister(engine)
+    store.presence.deregister(engine)
 
 
 def failing(function: Callable[..., Any], error: Exception, *turns: int) -> Callable[..., Any]:
@@ -327,7 +327,7 @@ def test_the_copy_that_a_cancelled_import_was_to_read_goes_with_it(
     engine = store.join()
     store.ledger.claim(job.pk, engine, store.clock())
     store.control.cancel(job.pk, store.clock())
-    store.database.deregister(engine)
+    store.presence.deregister(engine)
     copy = Path(job.source.location)
     work(store, lambda: status(store, job) is JobStatus.CANCELLED and not copy.exists())
 

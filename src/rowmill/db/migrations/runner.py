@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rowmill.core.errors import StoreError
+from rowmill.db.database import Presence
 
 # Not by importlib.resources, which takes longer to import than an up-to-date store takes to open.
 SQLITE = Path(__file__).with_name("sqlite")
@@ -30,14 +31,11 @@ class MigratableDatabase(Protocol):
     def version(self) -> int:
         """The version of the store, 0 if it is empty. Raises ``StoreError`` if no release can have made it."""
 
-    def in_use(self) -> bool:
-        """Whether an engine of any process is alive."""
-
     def exclusive(self) -> AbstractContextManager[MigratableTransaction]:
         """A transaction for which every other process that asks for one waits. All or nothing."""
 
 
-def migrate(database: MigratableDatabase, folder: Path) -> None:
+def migrate(database: MigratableDatabase, presence: Presence, folder: Path) -> None:
     """Runs the migrations in ``folder`` that the store has not run yet, in one transaction.
 
     Raises ``StoreError`` if a newer version of Rowmill made the store, if an engine is alive, or if a migration fails.
@@ -46,7 +44,7 @@ def migrate(database: MigratableDatabase, folder: Path) -> None:
         return
     with database.exclusive() as tx:
         pending = _pending(database, folder)  # again: another process may have been faster
-        if pending and database.in_use():
+        if pending and presence.any_alive():
             raise StoreError(
                 f"The store in {database.location} must be upgraded, but it is in use.", "Stop every Rowmill process."
             )

@@ -117,7 +117,7 @@ def test_a_job_whose_engine_dies_is_told_to_be_interrupted(api: Api, store: Stor
         for ear in (one, all_):
             assert (first := ear.hear())
             assert not first.job["interrupted"]
-        store.database.deregister(claim.engine)
+        store.presence.deregister(claim.engine)
         for ear in (one, all_):
             assert (told := ear.hear())
             assert (told.type, told.job["interrupted"]) == ("job.progress", True)

@@ -170,7 +170,7 @@ def test_an_interrupted_job_says_so(api: Api, store: Store) -> None:
     job = make(store)
     engine = store.join()
     begin(store, job, engine)
-    store.database.deregister(engine)
+    store.presence.deregister(engine)
     shown = api.get(f"/v1/jobs/{job.id}").json
     assert (shown["status"], shown["interrupted"]) == ("running", True)
     assert api.post(f"/v1/jobs/{job.id}/pause").json["status"] == "paused"

@@ -48,7 +48,7 @@ def test_workers_are_listed_page_by_page_with_their_jobs(api: Api, store: Store)
     engines = [store.join() for _ in range(5)]
     job = make(store)
     begin(store, job, engines[0])
-    store.database.deregister(engines[0])
+    store.presence.deregister(engines[0])
     listed = {found["id"]: found for found in api.every("/v1/workers", limit=2)}
     assert listed.keys() >= set(engines)
     assert (listed[engines[0]]["jobs"], listed[engines[0]]["alive"]) == ([job.id], False)
@@ -57,6 +57,6 @@ def test_workers_are_listed_page_by_page_with_their_jobs(api: Api, store: Store)
 
 def test_an_idle_worker_that_was_killed_is_forgotten(api: Api, store: Store) -> None:
     killed = store.join()
-    store.database.deregister(killed)
+    store.presence.deregister(killed)
     there = store.join()
     assert [found["id"] for found in api.every("/v1/workers")] == [there]

@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 from rowmill.core.errors import StoreError
-from rowmill.db.migrations.runner import SQLITE, migrate
+from rowmill.db.migrations import runner
+from rowmill.db.migrations.runner import SQLITE
 from rowmill.db.sqlite.database import SQLiteDatabase, SQLiteTransaction
+from rowmill.db.sqlite.presence import SQLitePresence
 
 MIGRATE = """
 import os, sqlite3, sys
 from pathlib import Path
 from rowmill.db.migrations.runner import migrate
 from rowmill.db.sqlite.database import SQLiteDatabase
+from rowmill.db.sqlite.presence import SQLitePresence
 
 home, folder = map(Path, sys.argv[1:])
 """
@@ -30,7 +33,7 @@ def traced(*args, **kwargs):
     return connection
 
 sqlite3.connect = traced
-migrate(SQLiteDatabase(home), folder)
+migrate(SQLiteDatabase(home), SQLitePresence(home / "engines"), folder)
 """
 )
 AT_ONCE = (
@@ -39,7 +42,7 @@ AT_ONCE = (
 database = SQLiteDatabase(home)
 print("ready", flush=True)
 sys.stdin.readline()
-migrate(database, folder)
+migrate(database, SQLitePresence(home / "engines"), folder)
 print(database.version())
 """
 )
@@ -75,6 +78,10 @@ def database(home: Path) -> Iterator[SQLiteDatabase]:
         yield database
 
 
+def migrate(database: SQLiteDatabase, folder: Path) -> None:
+    runner.migrate(database, SQLitePresence(Path(database.location) / "engines"), folder)
+
+
 def _tables(database: SQLiteDatabase) -> list[str]:
     return [name for (name,) in database.read("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
 
@@ -104,12 +111,15 @@ def test_a_store_runs_only_the_migrations_that_are_new_to_it(
     assert (database.version(), _tables(database)) == (2, ["one", "three", "two"])
 
 
-def test_an_up_to_date_store_is_not_touched_and_no_migration_is_read(database: SQLiteDatabase, folder: Path) -> None:
+def test_an_up_to_date_store_is_not_touched_and_no_migration_is_read(
+    database: SQLiteDatabase, home: Path, folder: Path
+) -> None:
     migrate(database, folder)
     before = database.data_version()
     (folder / "0001_one.sql").write_bytes(b"\xff not even text")
-    database.register("eng_alive")
-    migrate(database, folder)
+    with closing(SQLitePresence(home / "engines")) as presence:
+        presence.register("eng_alive")
+        migrate(database, folder)
     assert database.data_version() == before
 
 
@@ -143,7 +153,7 @@ def test_a_store_is_not_upgraded_while_an_engine_is_alive(
     database: SQLiteDatabase, home: Path, folder: Path, longer: Path
 ) -> None:
     migrate(database, folder)
-    with closing(SQLiteDatabase(home)) as other:
+    with closing(SQLitePresence(home / "engines")) as other:
         other.register("eng_old")
         with pytest.raises(StoreError, match="must be upgraded, but it is in use"):
             migrate(database, longer)
@@ -224,7 +234,7 @@ def test_a_killed_migration_leaves_the_old_version_and_the_next_run_upgrades_it(
         assert (database.version(), _tables(database)) == (version, before)
         migrate(database, longer)
         assert (database.version(), _tables(database)) == (2, ["one", "three", "two"])
-        assert database.check() is None
+        assert database.read("PRAGMA quick_check") == [("ok",)]
 
 
 def test_a_full_disk_is_a_store_error_and_leaves_the_old_version(database: SQLiteDatabase) -> None:
@@ -239,7 +249,7 @@ def test_a_full_disk_is_a_store_error_and_leaves_the_old_version(database: SQLit
         tx.execute("PRAGMA max_page_count = 1000000")
     migrate(database, SQLITE)
     assert database.version() > 0
-    assert database.check() is None
+    assert database.read("PRAGMA quick_check") == [("ok",)]
 
 
 def test_semicolons_elsewhere_than_at_the_end_of_a_statement_do_not_split_it(

@@ -25,11 +25,11 @@ sys.stdin.readline()
 def test_a_forked_child_that_outlives_its_parent_keeps_no_lock(store: Store, processes: Processes) -> None:
     parent = processes.start(FORKS)
     engine, child = parent.hear(), int(parent.hear())
-    assert store.database.alive(engine)
+    assert store.presence.alive(engine)
     parent.kill()
     os.kill(child, 0)  # it lives
-    assert not store.database.alive(engine)
-    store.database.shrink()  # which waits for the write lock
+    assert not store.presence.alive(engine)
+    store.maintenance.shrink()  # which waits for the write lock
 
 
 def test_a_place_that_cannot_be_locked_is_an_error_of_the_store(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def put_off(store: Store, job: Job, dues: list[Due]) -> None:
     starts = [Start(slot, Task(slot + 1)) for slot in range(started)]
     store.ledger.commit(claim, Batch(starts=starts, chunks=[Chunk(started + 1, chunk.hi)]))
     store.ledger.commit(claim, Batch(postponed=[Postponed(due, None) for due in dues], freed=list(range(started))))
-    store.database.deregister(engine)
+    store.presence.deregister(engine)
 
 
 async def drain(feeder: Feeder, now: float = EPOCH, in_flight: int = 0) -> list[Item]:
