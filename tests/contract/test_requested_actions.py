@@ -133,7 +133,7 @@ def test_resume_of_an_interrupted_job_leaves_it_to_the_next_claim(bench: Bench, 
 
 
 def test_settings_reach_a_running_engine(bench: Bench, claim: Claim) -> None:
-    assert bench.control.update_settings(claim.job, concurrency=50, rpm=600) == Settings(concurrency=50, rpm=600)
+    assert bench.control.update(claim.job, {"concurrency": 50, "rpm": 600})
     assert bench.ledger.poll_control(claim).settings == Settings(concurrency=50, rpm=600)
 
 

@@ -312,7 +312,7 @@ class World:
                 case "release" if self.engine:
                     self.engine.release()
                 case "update_settings":
-                    control.update_settings(self.job.pk, concurrency=self.chance.randint(1, 10))
+                    control.update(self.job.pk, {"concurrency": self.chance.randint(1, 10)})
                 case "limit":
                     self._raise_limit()
         self.checker.concurrency_is(self.status.settings.concurrency)

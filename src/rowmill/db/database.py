@@ -12,7 +12,27 @@ DbRow = tuple[Any, ...]
 
 
 class Transaction(Protocol):
-    """A write transaction: all or nothing, and alone."""
+    """A write transaction: all or nothing. It is alone where the database has one writer; elsewhere other transactions
+    run beside it, and each statement sees what they have committed by then.
+
+    So a verb that reads and then writes, or whose guard looks at another table, locks first. ``lock`` and ``serialize``
+    cost nothing where there is one writer. To keep clear of deadlocks, a transaction locks a dataset before its jobs,
+    and takes its place among the events last.
+    """
+
+    def lock(self, table: str, pk: int) -> None:
+        """Makes other transactions that lock or change this line wait until this one ends; no line, no lock.
+
+        On PostgreSQL: ``SELECT … FOR UPDATE``.
+        """
+        ...
+
+    def serialize(self, name: str) -> None:
+        """Makes other transactions that serialize the same ``name`` wait until this one ends, for what has no line yet.
+
+        On PostgreSQL: ``pg_advisory_xact_lock``.
+        """
+        ...
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[DbRow]:
         """Runs one statement and returns its lines (those of ``RETURNING`` for a write)."""

@@ -1,7 +1,7 @@
 """What a user says to a job: pause, resume, retry, cancel, dismiss, and what steers it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
@@ -64,22 +64,35 @@ def dismiss(store: Store, job: Job) -> Job:
     return store.browse.job(job.pk)
 
 
-def update_settings(store: Store, job: Job, **changes: Any) -> Job:
-    """Changes settings of ``job`` by name; an engine that works it follows at once. With its budget raised above what
-    it has cost, a job that a worker paused for that goes on.
+def update(
+    store: Store,
+    job: Job,
+    settings: Mapping[str, Any],
+    *,
+    name: str | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Job | None:
+    """Changes ``settings`` of ``job`` by name, its name or its metadata; an engine that works it follows at once. With
+    its budget raised above what it has cost, a job that a worker paused for that goes on.
 
-    Raises ``UsageError`` for what cannot be and ``IllegalTransition`` where the job has ended.
+    Returns ``None``, and changes nothing, if any of these was changed since ``job`` was read. Raises ``UsageError`` for
+    invalid settings and ``IllegalTransition`` if settings are to change after the job has ended.
     """
-    _check_settings(job, changes)
-    if job.status in _ENDED:
-        raise IllegalTransition("change", job.status, [status for status in JobStatus if status not in _ENDED])
-    settings = store.control.update_settings(job.pk, **changes)
-    if "budget" in changes and (settings.budget is None or settings.budget > store.browse.job(job.pk).cost):
+    if settings:
+        _check_settings(job, settings)
+        if job.status in _ENDED:
+            raise IllegalTransition("change", job.status, [status for status in JobStatus if status not in _ENDED])
+    if not store.control.update(job.pk, settings, name=name, metadata=metadata, seen=job):
+        return None
+    changed = store.browse.job(job.pk)
+    budget = changed.settings.budget
+    if "budget" in settings and (budget is None or budget > changed.cost):
         store.control.requeue(job.pk, PauseReason.BUDGET, store.clock())
-    return store.browse.job(job.pk)
+        return store.browse.job(job.pk)
+    return changed
 
 
-def _check_settings(job: Job, changes: dict[str, Any]) -> None:
+def _check_settings(job: Job, changes: Mapping[str, Any]) -> None:
     for name, value in changes.items():
         if value is None and getattr(Settings(), name) is None:
             continue  # no limit

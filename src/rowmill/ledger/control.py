@@ -3,12 +3,14 @@
 A job that a living engine holds gets a requested action, which the engine obeys; any other changes at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rowmill.core.errors import Busy, UsageError
-from rowmill.core.job import JobDraft, Settings
+import orjson
+
+from rowmill.core.errors import Busy, NotFound, UsageError
+from rowmill.core.job import Job, JobDraft
 from rowmill.core.messages import Message
 from rowmill.core.status import Action, JobStatus, JobType, PauseReason, sources, target
 from rowmill.core.transfer import IMPORTABLE_TO
@@ -45,6 +47,7 @@ class Control:
         """The number of the job that is the same run, or of a new one; and whether it is new. If the draft ``repeats``,
         a job that has completed is not the same. Raises as ``insert``."""
         with self._database.transaction() as tx:
+            tx.serialize(f"identity {draft.identity}")
             sql = "SELECT max(pk) FROM jobs WHERE identity = ? AND status <> 'cancelled' AND NOT (? AND status = ?)"
             known = tx.execute(sql, (draft.identity, repeats, JobStatus.COMPLETED))[0][0]
             return (known, False) if known else (_insert(tx, draft, now, into), True)
@@ -52,6 +55,7 @@ class Control:
     def pause(self, job: int, now: float, reason: PauseReason = PauseReason.USER) -> None:
         recover(self._database, self._presence, job, now)
         with self._database.transaction() as tx:
+            tx.lock("jobs", job)
             requested = tx.change(
                 f"""UPDATE jobs SET requested_action = coalesce(requested_action, 'pause'),
                            requested_reason = {_REASON.format("requested_reason")}
@@ -67,6 +71,7 @@ class Control:
         if recover(self._database, self._presence, job, now) is Action.CANCEL:
             return
         with self._database.transaction() as tx:
+            tx.lock("jobs", job)
             requested = tx.change(
                 """UPDATE jobs SET requested_action = 'cancel', requested_reason = NULL
                    WHERE pk = ? AND status = 'running' AND EXISTS (SELECT 1 FROM claims WHERE job = pk)""",
@@ -80,9 +85,9 @@ class Control:
                     "requested_action = NULL, pause_reason = NULL, error = NULL, finished_at = ?",
                     (now,),
                 )
-                note_status(tx, job, now)
                 publish(tx, job)
                 drop_downloads(tx, "pk", job)
+                note_status(tx, job, now)
 
     def resume(self, job: int, now: float, *, detached: bool = False) -> None:
         """Takes a pause back that is still being obeyed, or lets the job go on when an engine claims it: any worker's
@@ -92,6 +97,7 @@ class Control:
         """
         recover(self._database, self._presence, job, now)
         with self._database.transaction() as tx:
+            tx.lock("jobs", job)
             if tx.change(
                 """UPDATE jobs SET requested_action = NULL, requested_reason = NULL
                    WHERE pk = ? AND requested_action = 'pause'""",
@@ -117,6 +123,7 @@ class Control:
         many. Who works them then is as for ``resume``. Raises ``UsageError`` where a completed job has no such row."""
         recover(self._database, self._presence, job, now)
         with self._database.transaction() as tx:
+            tx.lock("jobs", job)
             self._refuse_held(tx, job)
             _refuse_whole(tx, job)
             numbers = _failed(tx, job, codes, ranges)
@@ -148,6 +155,7 @@ class Control:
     def take_over(self, job: int, now: float) -> None:
         """Takes the job from an engine that is alive but does not answer; what it commits later is refused."""
         with self._database.transaction() as tx:
+            tx.lock("jobs", job)
             for (generation,) in tx.execute("SELECT generation FROM claims WHERE job = ?", (job,)):
                 recover_claim(tx, job, generation, now)
 
@@ -155,26 +163,36 @@ class Control:
         """Takes the job from ``engine``, which lives but has lost track of it, so that it counts as interrupted;
         ``False`` where that does not hold it."""
         with self._database.transaction() as tx:
+            tx.lock("jobs", job)
             held = tx.execute("SELECT generation FROM claims WHERE job = ? AND engine = ?", (job, engine))
             for (generation,) in held:
                 recover_claim(tx, job, generation, now)
         return bool(held)
 
-    def update_settings(self, job: int, **changes: object) -> Settings:
-        """Changes settings by name; a running engine follows within a moment."""
+    def update(
+        self,
+        job: int,
+        settings: Mapping[str, Any],
+        *,
+        name: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        seen: Job | None = None,
+    ) -> bool:
+        """Changes ``settings`` by name, what people call the job, or their notes to it; a running engine follows within
+        a moment. Returns ``False``, and changes nothing, if any of these is no longer as it was ``seen``."""
         with self._database.transaction() as tx:
-            text = tx.execute("SELECT settings FROM jobs WHERE pk = ?", (job,))[0][0]
-            settings = replace(settings_of(text), **changes)  # type: ignore[arg-type]
-            tx.execute("UPDATE jobs SET settings = ? WHERE pk = ?", (dump(settings), job))
-        return settings
-
-    def describe(self, job: int, *, name: str | None = None, metadata: dict[str, Any] | None = None) -> None:
-        """Changes what people call the job, or their notes to it."""
-        with self._database.transaction() as tx:
+            tx.lock("jobs", job)
+            lines = tx.execute("SELECT name, metadata, settings FROM jobs WHERE pk = ?", (job,))
+            if not lines:
+                raise NotFound(Message.JOB_DELETED)
+            before = (lines[0][0], orjson.loads(lines[0][1]), settings_of(lines[0][2]))
+            if seen and before != (seen.name, seen.metadata, seen.settings):
+                return False
             tx.execute(
-                "UPDATE jobs SET name = coalesce(?, name), metadata = coalesce(?, metadata) WHERE pk = ?",
-                (name, dump_or_none(metadata), job),
+                "UPDATE jobs SET name = coalesce(?, name), metadata = coalesce(?, metadata), settings = ? WHERE pk = ?",
+                (name, dump_or_none(metadata), dump(replace(before[2], **settings)), job),
             )
+        return True
 
     def requeue(self, job: int, reason: PauseReason, now: float) -> bool:
         """Lets a detached job that is paused for ``reason`` wait for a worker again; ``False`` where it is another."""
@@ -203,6 +221,7 @@ class Control:
         import has brought in stays. Raises ``UsageError`` where an export still reads from the job."""
         recover(self._database, self._presence, job, now)
         with self._database.transaction() as tx:
+            tx.lock("jobs", job)
             self._refuse_held(tx, job)
             _refuse_needed(tx, job)
             publish(tx, job)
@@ -218,6 +237,9 @@ class Control:
         ended; returns their ids. Raises ``UsageError`` where another job needs it. ``purge`` removes its records."""
         ended = (JobStatus.COMPLETED.value, JobStatus.CANCELLED.value)
         with self._database.transaction() as tx:
+            tx.lock("datasets", dataset)
+            for (pk,) in tx.execute("SELECT pk FROM jobs WHERE dataset = ? ORDER BY pk", (dataset,)):
+                tx.lock("jobs", pk)
             needing = tx.execute(
                 f"""SELECT id, type, status FROM jobs WHERE dataset = ?
                     AND ((type = 'enrichment' AND NOT ?) OR status NOT IN ({placeholders(len(ended))}))

@@ -8,7 +8,7 @@ import orjson
 from rowmill.core.errors import Conflict
 from rowmill.db.database import Database, Maintenance, Transaction
 from rowmill.db.values import dump, new_id, placeholders
-from rowmill.ledger.mapping import DATASET_SQL, dataset_of
+from rowmill.ledger.mapping import DATASET_FIELDS, DATASET_SQL, dataset_of
 from rowmill.tables.dataset import Dataset, Version
 from rowmill.tables.schema import Schema
 
@@ -152,15 +152,13 @@ class Datasets:
 
 def found_or_made(tx: Transaction, name: str, now: float) -> Dataset:
     """The lasting dataset called ``name``, made empty where there is none."""
-    sql = f"{DATASET_SQL} WHERE name = ? AND named = 1"
-    lines = tx.execute(sql, (name,))
-    if not lines:
-        tx.execute(
-            """INSERT INTO datasets (id, name, named, columns, rows, revision, created_at)
-               VALUES (?, ?, 1, '[]', 0, 0, ?)""",
-            (new_id("ds"), name, now),
-        )
-        lines = tx.execute(sql, (name,))
+    # An update even if nothing changes: it locks the line.
+    lines = tx.execute(
+        f"""INSERT INTO datasets (id, name, named, columns, rows, revision, created_at)
+            VALUES (?, ?, 1, '[]', 0, 0, ?)
+            ON CONFLICT (name) WHERE named = 1 DO UPDATE SET name = excluded.name RETURNING {DATASET_FIELDS}""",  # noqa: S608 - constants only
+        (new_id("ds"), name, now),
+    )
     return dataset_of(lines[0])
 
 

@@ -1,5 +1,9 @@
 """What happened to jobs: written in the transaction in which it did, so that nothing is told that is not so and nothing
-that is so goes untold."""
+that is so goes untold.
+
+Whoever follows events asks for those after the last number that they have seen. So no number may become visible before
+a lower one: who writes an event keeps other writers of events waiting until the transaction ends. Write events last.
+"""
 
 from dataclasses import dataclass
 
@@ -7,6 +11,7 @@ from rowmill.core.status import JobStatus, JobType, PauseReason
 from rowmill.db.database import Database, Transaction
 
 _FIELDS = "seq, type, job, job_type, status, pause_reason, at"
+_ORDER = "events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ def event_of(seq: int, type_: str, job: str, job_type: str, status: str, pause_r
 
 def note_status(tx: Transaction, job: int, now: float) -> None:
     """Notes the status that ``job`` has come to, if it is another than was noted last."""
+    tx.serialize(_ORDER)
     tx.execute(
         """INSERT INTO events (type, job, job_type, status, pause_reason, at)
            SELECT 'job.' || status, id, type, status, pause_reason, ? FROM jobs WHERE pk = ? AND status <> coalesce(
@@ -72,6 +78,7 @@ def note_status(tx: Transaction, job: int, now: float) -> None:
 def note(tx: Transaction, type_: str, job: int, now: float) -> None:
     """Notes what is news though the status may be what it was: that ``job`` was created, is about to be deleted, or was
     taken up, maybe after a crash."""
+    tx.serialize(_ORDER)
     tx.execute(
         """INSERT INTO events (type, job, job_type, status, pause_reason, at)
            SELECT ?, id, type, status, pause_reason, ? FROM jobs WHERE pk = ?""",

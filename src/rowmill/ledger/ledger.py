@@ -89,6 +89,7 @@ class Ledger:
         legal = sources(Action.CLAIM)
         recover(self._database, self._presence, job, now)
         with self._database.transaction() as tx:
+            tx.lock("jobs", job)  # the guard below looks at claims, too
             claimed = tx.execute(
                 f"""UPDATE jobs SET status = 'running', generation = generation + 1, pause_reason = NULL, error = NULL,
                            started_at = coalesce(started_at, ?), finished_at = NULL, dismissed = 0,
@@ -221,21 +222,23 @@ class Ledger:
                 ),
             )
             if moved:
-                note_status(tx, claim.job, now)
                 if verb in (Action.COMPLETE, Action.CANCEL):
                     publish(tx, claim.job)
                 if verb is Action.CANCEL:
                     drop_downloads(tx, "pk", claim.job)
                 end_claim(tx, claim.job, claim.generation, str(status), now)
+                note_status(tx, claim.job, now)
         return bool(moved)
 
     def _verify(self, tx: Transaction, claim: Claim) -> None:
+        tx.lock("jobs", claim.job)
         sql = f"SELECT 1 FROM jobs WHERE pk = ? AND {HELD}"  # noqa: S608 - constants only
         if not tx.execute(sql, (claim.job, claim.generation, claim.engine)):
             raise claim_lost()
 
     def _account(self, tx: Transaction, claim: Claim, batch: Batch, used: Collection[Used]) -> DbRow:
         """Changes the counts by what ``batch`` adds: the statement that also guards the whole commit."""
+        tx.lock("jobs", claim.job)
         succeeded = sum(s.status is RowStatus.SUCCEEDED for s in batch.settled)
         failed = len(batch.settled) - succeeded - len(batch.reopened)
         lines = tx.execute(

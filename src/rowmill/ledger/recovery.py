@@ -34,6 +34,7 @@ def recover(database: Database, presence: Presence, job: int, now: float) -> Act
     In a transaction of its own: it stands also where what is then said to the job is refused.
     """
     with database.transaction() as tx:
+        tx.lock("jobs", job)
         claims = tx.execute("SELECT generation, engine FROM claims WHERE job = ?", (job,))
         found = [recover_claim(tx, job, generation, now) for generation, engine in claims if not presence.alive(engine)]
     for buried in found:
@@ -127,9 +128,9 @@ def _carry_out_request(tx: Transaction, job: int, now: float) -> Action | None:
             (target(JobStatus.RUNNING, verb), now, job, verb.value),
         )
         if obeyed:
-            note_status(tx, job, now)
             if verb is Action.CANCEL:
                 publish(tx, job)
                 drop_downloads(tx, "pk", job)
+            note_status(tx, job, now)
             return verb
     return None

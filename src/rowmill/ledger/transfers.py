@@ -121,6 +121,7 @@ def _begin(tx: Transaction, claim: Claim) -> tuple[int, Position, Dataset]:
 
 
 def _held(tx: Transaction, claim: Claim) -> tuple[int, str | None]:
+    tx.lock("jobs", claim.job)
     sql = f"SELECT seq + 1, position FROM jobs WHERE pk = ? AND {HELD}"  # noqa: S608 - constants only
     lines = tx.execute(sql, (claim.job, claim.generation, claim.engine))
     if not lines:

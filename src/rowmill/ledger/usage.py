@@ -66,6 +66,7 @@ class Usage:
         """Sets limits by name (``rows_per_month``; ``cost_per_month`` in nano-dollars), removes those that are
         ``None``; ``False``, changing nothing, where they are no longer those ``expected``."""
         with self._database.transaction() as tx:
+            tx.serialize("usage limits")
             if expected is not None and UsageLimits(*tx.execute(f"SELECT {LIMITS}")[0]) != expected:
                 return False
             for name, amount in changes.items():

@@ -191,6 +191,7 @@ def _move_on(tx: Transaction, webhook: str, revision: int, after: int, last: int
 
 
 def _note(tx: Transaction, delivery: int, attempt: DeliveryAttempt) -> None:
+    tx.lock("deliveries", delivery)  # attempts are numbered
     tx.execute(
         """INSERT INTO delivery_attempts (delivery, number, at, duration, http_status, error)
            SELECT pk, (SELECT coalesce(max(number), 0) FROM delivery_attempts WHERE delivery = pk) + 1, ?, ?, ?, ?

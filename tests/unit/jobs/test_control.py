@@ -89,15 +89,21 @@ def test_a_job_is_over_when_only_a_user_can_move_it(store: Store, engine: str, j
     assert control.over(store.browse.job(job.pk))
 
 
+def _update(store: Store, job: Job, **settings: Any) -> Job:
+    updated = control.update(store, store.browse.job(job.pk), settings)
+    assert updated
+    return updated
+
+
 def test_settings_change_at_once_whether_the_job_runs_or_not(store: Store, job: Job, claim: Claim) -> None:
-    updated = control.update_settings(store, job, concurrency=9, timeout=1.5, rpm=60, max_attempts=5)
+    updated = _update(store, job, concurrency=9, timeout=1.5, rpm=60, max_attempts=5)
     assert (
         updated.settings.concurrency,
         updated.settings.timeout,
         updated.settings.rpm,
     ) == (9, 1.5, 60)
     assert store.ledger.poll_control(claim).settings == updated.settings
-    assert control.update_settings(store, job, rpm=None).settings.rpm is None
+    assert _update(store, job, rpm=None).settings.rpm is None
 
 
 @pytest.mark.parametrize(
@@ -105,20 +111,20 @@ def test_settings_change_at_once_whether_the_job_runs_or_not(store: Store, job: 
 )
 def test_only_positive_numbers_steer(store: Store, job: Job, change: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="must be a positive number"):
-        control.update_settings(store, job, **change)
+        _update(store, job, **change)
     assert store.browse.job(job.pk).settings == job.settings
 
 
 def test_a_budget_needs_a_known_price(store: Store, job: Job) -> None:
     with pytest.raises(UsageError, match="without a known price"):
-        control.update_settings(store, job, budget=5)
-    assert control.update_settings(store, job, budget=None).settings.budget is None
+        _update(store, job, budget=5)
+    assert _update(store, job, budget=None).settings.budget is None
 
 
 def test_a_job_that_has_ended_is_not_steered(store: Store, engine: str, job: Job) -> None:
     ended = complete(store, engine, job, dict.fromkeys(range(1, 5), "good"))
     with pytest.raises(IllegalTransition, match="A completed job cannot be changed"):
-        control.update_settings(store, ended, concurrency=9)
+        _update(store, ended, concurrency=9)
 
 
 def test_a_budget_that_is_raised_lets_a_workers_job_go_on(store: Store, engine: str, reviews: Path) -> None:
@@ -127,9 +133,24 @@ def test_a_budget_that_is_raised_lets_a_workers_job_go_on(store: Store, engine: 
     settle(store, claim, {1: "good", 2: "good"})
     store.control.take_over(job.pk, store.clock())
     store.control.pause(job.pk, store.clock(), PauseReason.BUDGET)
-    assert control.update_settings(store, job, budget=9_000).status is JobStatus.PAUSED  # a command's own
+    assert _update(store, job, budget=9_000).status is JobStatus.PAUSED  # a command's own
     with store.database.transaction() as tx:
         tx.execute("UPDATE jobs SET detached = 1 WHERE pk = ?", (job.pk,))
-    assert control.update_settings(store, job, concurrency=9).status is JobStatus.PAUSED
-    assert control.update_settings(store, job, budget=3_000).status is JobStatus.PAUSED
-    assert control.update_settings(store, job, budget=3_001).status is JobStatus.PENDING
+    assert _update(store, job, concurrency=9).status is JobStatus.PAUSED
+    assert _update(store, job, budget=3_000).status is JobStatus.PAUSED
+    assert _update(store, job, budget=3_001).status is JobStatus.PENDING
+
+
+def test_nothing_changes_if_another_change_came_first(store: Store, job: Job) -> None:
+    assert control.update(store, job, {"concurrency": 9}, metadata={"for": "Anna"})
+    assert control.update(store, job, {"concurrency": 3}) is None
+    assert control.update(store, job, {}, name="Ben's") is None
+    now = store.browse.job(job.pk)
+    assert (now.settings.concurrency, now.metadata, now.name) == (9, {"for": "Anna"}, job.name)
+
+
+def test_a_job_that_has_ended_can_still_be_renamed(store: Store, engine: str, job: Job) -> None:
+    ended = complete(store, engine, job, dict.fromkeys(range(1, 5), "good"))
+    renamed = control.update(store, ended, {}, name="Ben's")
+    assert renamed
+    assert renamed.name == "Ben's"

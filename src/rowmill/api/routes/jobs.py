@@ -23,7 +23,6 @@ from rowmill.http.idempotency import Made, OnceDep
 from rowmill.http.paging import Cursor, Limit, Pager
 from rowmill.http.problems import responses
 from rowmill.http.remedies import REMEDIES
-from rowmill.http.turns import one_at_a_time
 from rowmill.jobs import control, retention
 from rowmill.jobs.view import job_view
 from rowmill.ledger.store import Store
@@ -109,14 +108,10 @@ def change_job(
     store = context.store
     given = change.model_dump(include=change.model_fields_set)
     names = {name: given.pop(name) for name in ("name", "metadata") if name in given}
-    with one_at_a_time(f"change {job.id}"):
+    etags.check(if_match, _etag(job))
+    while (changed := control.update(store, job, _settings(given), **names)) is None:
         job = store.browse.job(job.pk)
         etags.check(if_match, _etag(job))
-        if given:
-            control.update_settings(store, job, **_settings(given))
-        if names:
-            store.control.describe(job.pk, **names)
-        changed = store.browse.job(job.pk)
     context.wake()
     response.headers["ETag"] = _etag(changed)
     return shown(store, changed)

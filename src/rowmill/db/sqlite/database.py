@@ -39,10 +39,16 @@ _PRAGMAS = (
 
 
 class SQLiteTransaction:
-    """Statements inside one write transaction."""
+    """Statements inside one write transaction, which is alone."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+
+    def lock(self, table: str, pk: int) -> None:
+        pass
+
+    def serialize(self, name: str) -> None:
+        pass
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[DbRow]:
         return self._connection.execute(sql, params).fetchall()

@@ -74,7 +74,7 @@ class Enrichment(Resolved):
                 "Start afresh with --new, --budget and --price IN,OUT.",
             )
         if settings.given:
-            store.control.update_settings(known.pk, **settings.given)
+            store.control.update(known.pk, settings.given)
         return store.browse.job(known.pk)
 
 

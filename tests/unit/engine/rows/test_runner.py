@@ -71,7 +71,7 @@ def test_concurrency_is_steered_up_and_down_mid_run(store: Store) -> None:
         for concurrency in (10, 1):
             await asyncio.sleep(2.7)
             flights.append(len(player.in_flight))
-            store.control.update_settings(job.pk, concurrency=concurrency)
+            store.control.update(job.pk, {"concurrency": concurrency})
         await asyncio.sleep(2.7)
         flights.append(len(player.in_flight))
 

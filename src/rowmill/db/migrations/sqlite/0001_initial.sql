@@ -172,14 +172,14 @@ CREATE TABLE executions (
     CHECK ((finished_at IS NULL) = (ended_as IS NULL))
 ) STRICT, WITHOUT ROWID;
 
+-- A job has one claim at most: of two engines that claim it at once, one is refused.
 CREATE TABLE claims (
-    job        INTEGER NOT NULL,
+    job        INTEGER NOT NULL PRIMARY KEY,
     generation INTEGER NOT NULL CHECK (generation > 0),
     engine     TEXT NOT NULL,
     -- What it has in flight or may start, counted against the month's usage limits.
     held_rows  INTEGER NOT NULL DEFAULT 0 CHECK (held_rows >= 0),
-    held_cost  INTEGER NOT NULL DEFAULT 0 CHECK (held_cost >= 0),
-    PRIMARY KEY (job, generation)
+    held_cost  INTEGER NOT NULL DEFAULT 0 CHECK (held_cost >= 0)
 ) STRICT, WITHOUT ROWID;
 
 
