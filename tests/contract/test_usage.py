@@ -206,8 +206,10 @@ def test_only_detached_jobs_that_were_paused_for_the_reason_go_on(bench: Bench) 
     mine = paused(PauseReason.USAGE_LIMIT, detached=False)
     other_reason = paused(PauseReason.USER, detached=True)
     meant = paused(PauseReason.USAGE_LIMIT, detached=True)
-    assert bench.control.paused_jobs(PauseReason.USAGE_LIMIT) == [meant]
-    went_on = [bench.control.requeue(job, PauseReason.USAGE_LIMIT, NOW) for job in (mine, other_reason, meant, meant)]
+    assert bench.store.queue.paused_jobs(PauseReason.USAGE_LIMIT) == [meant]
+    went_on = [
+        bench.store.queue.requeue(job, PauseReason.USAGE_LIMIT, NOW) for job in (mine, other_reason, meant, meant)
+    ]
     assert went_on == [False, False, True, False]
     job = bench.browse.job(meant)
     assert (job.status, job.pause_reason, job.detached) == ("pending", None, True)

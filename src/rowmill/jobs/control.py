@@ -87,7 +87,7 @@ def update(
     changed = store.browse.job(job.pk)
     budget = changed.settings.budget
     if "budget" in settings and (budget is None or budget > changed.cost):
-        store.control.requeue(job.pk, PauseReason.BUDGET, store.clock())
+        store.queue.requeue(job.pk, PauseReason.BUDGET, store.clock())
         return store.browse.job(job.pk)
     return changed
 

@@ -194,23 +194,6 @@ class Control:
             )
         return True
 
-    def requeue(self, job: int, reason: PauseReason, now: float) -> bool:
-        """Lets a detached job that is paused for ``reason`` wait for a worker again; ``False`` where it is another."""
-        with self._database.transaction() as tx:
-            moved = tx.change(
-                """UPDATE jobs SET status = ?, pause_reason = NULL, error = NULL
-                   WHERE pk = ? AND status = 'paused' AND pause_reason = ? AND detached = 1""",
-                (target(JobStatus.PAUSED, Action.RESUME), job, reason),
-            )
-            if moved:
-                note_status(tx, job, now)
-        return bool(moved)
-
-    def paused_jobs(self, reason: PauseReason) -> list[int]:
-        """The numbers of detached jobs that are paused for ``reason``, the oldest first."""
-        sql = "SELECT pk FROM jobs WHERE status = 'paused' AND detached = 1 AND pause_reason = ? ORDER BY pk"
-        return [pk for (pk,) in self._database.read(sql, (reason,))]
-
     def delivered(self, job: int, result_version: str) -> None:
         """Notes the output file as it is about to be put in place, so that none is missing any more."""
         with self._database.transaction() as tx:

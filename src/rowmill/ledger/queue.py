@@ -1,9 +1,10 @@
 """What waits for a worker. Cheap enough to be asked several times a second."""
 
 from rowmill.core.job import JobError
-from rowmill.core.status import JobStatus, JobType
+from rowmill.core.status import Action, JobStatus, JobType, PauseReason, target
 from rowmill.db.database import Database, Presence
 from rowmill.db.values import dump_or_none
+from rowmill.ledger.events import note_status
 
 
 class Queue:
@@ -24,6 +25,23 @@ class Queue:
         lines = self._database.read("SELECT pk, engine FROM jobs LEFT JOIN claims ON job = pk WHERE status = 'running'")
         alive = self._presence.alive_among(engine for _, engine in lines if engine)
         return [pk for pk, engine in lines if engine not in alive]
+
+    def requeue(self, job: int, reason: PauseReason, now: float) -> bool:
+        """Lets a detached job that is paused for ``reason`` wait for a worker again; ``False`` where it is another."""
+        with self._database.transaction() as tx:
+            moved = tx.change(
+                """UPDATE jobs SET status = ?, pause_reason = NULL, error = NULL
+                   WHERE pk = ? AND status = 'paused' AND pause_reason = ? AND detached = 1""",
+                (target(JobStatus.PAUSED, Action.RESUME), job, reason),
+            )
+            if moved:
+                note_status(tx, job, now)
+        return bool(moved)
+
+    def paused_jobs(self, reason: PauseReason) -> list[int]:
+        """The numbers of detached jobs that are paused for ``reason``, the oldest first."""
+        sql = "SELECT pk FROM jobs WHERE status = 'paused' AND detached = 1 AND pause_reason = ? ORDER BY pk"
+        return [pk for (pk,) in self._database.read(sql, (reason,))]
 
     def pending_outputs(self, engine: str) -> list[int]:
         """Completed jobs whose output file ``engine`` has to write, or a worker that is dead by now had to."""

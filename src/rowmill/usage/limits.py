@@ -65,7 +65,7 @@ def limits_view(store: Store) -> dict[str, Any]:
 def requeue_within_limits(store: Store) -> list[str]:
     """Lets detached jobs that the limits have paused wait for a worker again where there is room for one more of their
     rows; returns their ids."""
-    paused = store.control.paused_jobs(PauseReason.USAGE_LIMIT)
+    paused = store.queue.paused_jobs(PauseReason.USAGE_LIMIT)
     if not paused:
         return []
     now = store.clock()
@@ -78,7 +78,7 @@ def requeue_within_limits(store: Store) -> list[str]:
     return [
         job.id
         for job in jobs
-        if room.covers(_next_row(job)) and store.control.requeue(job.pk, PauseReason.USAGE_LIMIT, now)
+        if room.covers(_next_row(job)) and store.queue.requeue(job.pk, PauseReason.USAGE_LIMIT, now)
     ]
 
 
