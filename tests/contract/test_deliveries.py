@@ -4,8 +4,9 @@ import pytest
 
 from rowmill.core.errors import NotFound
 from rowmill.ledger.store import Store
+from rowmill.shapes.webhooks import DeliveryStatus
 from rowmill.webhooks.deliveries import Deliveries
-from rowmill.webhooks.delivery import Again, Delivery, DeliveryAttempt, DeliveryStatus, Ruling
+from rowmill.webhooks.delivery import Again, Delivery, DeliveryAttempt, Ruling
 from rowmill.webhooks.store import Webhooks
 
 from .bench import NOW, Bench

@@ -11,7 +11,8 @@ from rowmill.core.errors import StoreError
 from rowmill.core.status import TRANSITIONS, Action, JobStatus, JobType, PauseReason, RowStatus
 from rowmill.core.usage import UsageLimits
 from rowmill.ledger.store import Store
-from rowmill.webhooks.delivery import EVENT_TYPES, DeliveryStatus
+from rowmill.shapes.webhooks import DeliveryStatus
+from rowmill.webhooks.delivery import EVENT_TYPES
 
 Line = Mapping[str, Any]
 

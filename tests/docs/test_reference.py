@@ -5,7 +5,6 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import cast
 
 import click
 import pytest
@@ -14,15 +13,11 @@ from rowmill.builtin.storage.objects import ObjectStorage
 from rowmill.cli.main import COMMANDS, rowmill
 from rowmill.core.job import Settings
 from rowmill.core.status import TRANSITIONS, JobStatus, PauseReason, RowStatus
-from rowmill.core.transfer import Changes
 from rowmill.http.problems import STATUS_OF
-from rowmill.jobs.datasets import Record
 from rowmill.jobs.plan import Plan
 from rowmill.jobs.retention import Pruned
-from rowmill.jobs.view import record_view
-from rowmill.ledger.store import Store
+from rowmill.shapes.datasets import Dataset
 from rowmill.tables import where
-from rowmill.tables.dataset import Dataset
 from rowmill.tables.profile import Profiler
 from rowmill.tables.schema import TYPES
 from rowmill.tables.where import Where
@@ -154,26 +149,12 @@ def test_the_codes_of_the_api_are_told_with_their_status() -> None:
     assert {code: int(status) for code, status in told} == STATUS_OF
 
 
-@pytest.mark.parametrize(("heading", "function"), [("A row", "row_view"), ("An attempt", "_attempt")])
-def test_json_fields(heading: str, function: str) -> None:
-    assert table("json.md", heading) == view_fields(function)
-
-
-def test_json_fields_of_a_job() -> None:
-    assert table("json.md", "A job") == view_fields("job_view") | set(Changes.__dataclass_fields__)
-
-
 def test_json_fields_of_a_dataset_with_its_profile() -> None:
     profiler = Profiler(["a"], len)
     profiler.add([["x"]])
     profile = profiler.result()
-    shown_with_it = {"result_columns", "profile"}
-    assert table("json.md", "A dataset") == view_fields("dataset_view") | shown_with_it | set(profile["columns"][0])
-
-
-def test_json_fields_of_a_record() -> None:
-    view = record_view(cast("Store", None), cast("Dataset", None), Record(1, [], []))
-    assert table("json.md", "A record") == set(view)
+    shown = {"profile", *(field.name for field in fields(Dataset))}
+    assert table("json.md", "A dataset") == shown | set(profile["columns"][0])
 
 
 @pytest.mark.parametrize(("heading", "made"), [("A plan", Plan), ("A pruning", Pruned)])
@@ -292,16 +273,6 @@ def assigned(node: ast.Assign) -> list[tuple[str, ast.expr]]:
     else:
         pairs = [(target, value)]
     return [(name.id, each) for name, each in pairs if isinstance(name, ast.Name)]
-
-
-def view_fields(function: str) -> set[str]:
-    """The keys of the object that a function of ``service/view.py`` makes."""
-    tree = ast.parse((SOURCES / "jobs" / "view.py").read_text(encoding="utf-8"))
-    body = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
-    made = next(node for node in ast.walk(body) if isinstance(node, ast.Dict) and len(node.keys) > 3)
-    set_later = (node for node in ast.walk(body) if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store))
-    keys = [*(key for key in made.keys if key), *(node.slice for node in set_later)]
-    return {text for key in keys for text in literals(key)}
 
 
 def environment_variables() -> set[str]:

@@ -18,6 +18,7 @@ from rowmill.cli.remedies import REMEDIES
 from rowmill.jobs.view import job_view
 from rowmill.ledger.opening import open_store
 from rowmill.ledger.store import Store
+from rowmill.shapes.base import to_json
 from rowmill.testing import ChatRequest, ModelServer, Reply
 
 PROGRAM = str(Path(sysconfig.get_path("scripts")) / "rowmill")
@@ -208,9 +209,8 @@ class Rowmill:
 
 def _shown(store: Store, job: str) -> dict[str, Any]:
     found = store.browse.find_job(job)
-    shown: dict[str, Any] = json.loads(
-        json.dumps(job_view(found, store.clock(), REMEDIES, store.browse.executions(found.pk)))
-    )
+    view = job_view(found, store.clock(), REMEDIES, store.browse.executions(found.pk))
+    shown: dict[str, Any] = json.loads(to_json(view))
     return shown
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from rowmill.ledger.opening import open_store
 from rowmill.ledger.store import Store
+from rowmill.shapes.webhooks import DeliveryStatus
 from rowmill.webhooks import service as webhooks
 from rowmill.webhooks.deliveries import Deliveries
-from rowmill.webhooks.delivery import DeliveryStatus
 from rowmill.webhooks.store import Webhooks
 
 from .harness import Rowmill

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 
 from rowmill.api.live.hub import Hub
 from rowmill.http import problems
@@ -19,6 +19,10 @@ from rowmill.http.metrics import Observer
 from rowmill.http.query import check_query
 from rowmill.http.request_guard import DEFAULT_LIMITS, RequestGuard, RequestLimits
 from rowmill.shapes.events import JobEvent
+from rowmill.shapes.jobs import Job, JobSummary
+from rowmill.shapes.problems import Problem
+from rowmill.shapes.tokens import NewToken, Token
+from rowmill.shapes.webhooks import NewWebhook, Webhook
 from rowmill.webhooks.routes import told
 
 _LARGEST = 1 << 20
@@ -110,11 +114,15 @@ def _describe(app: FastAPI) -> None:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         if "Problem" not in schemas:
-            _, found = models_json_schema(
-                [(problems.Problem, "serialization"), (JobEvent, "serialization")],
+            _, found = TypeAdapter.json_schemas(
+                [(shape, "serialization", TypeAdapter(shape)) for shape in (Problem, JobEvent)],
                 ref_template="#/components/schemas/{model}",
             )
             schemas.update({**found["$defs"], **schemas})
+            schemas["Problem"]["properties"]["code"]["enum"] = sorted(problems.STATUS_OF)
+            # Pydantic reads docstrings of a shape's own attributes only, not of those that it inherits.
+            for shape, base in ((Job, JobSummary), (NewToken, Token), (NewWebhook, Webhook)):
+                schemas[shape.__name__]["properties"] |= schemas[base.__name__]["properties"]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -34,3 +34,23 @@ JOBS: dict[str, Any] = {
     "import": {"summary": "Take an uploaded file into a dataset", "value": IMPORT},
     "export": {"summary": "Write a dataset to a file to be downloaded", "value": EXPORT},
 }
+
+STREAM = """\
+id: 41
+retry: 2000
+
+event: job.progress
+data: {"type":"job.progress","timestamp":"2026-02-01T03:04:05.678Z","data":{"id":"job_4m1x2y3z5a6b",...}}
+
+: ping
+
+id: 42
+event: job.completed
+data: {"type":"job.completed","timestamp":"2026-02-01T03:04:25.123Z","data":{"id":"job_4m1x2y3z5a6b",...}}
+
+id: 42
+event: end
+data: {"type":"end","timestamp":"2026-02-01T03:04:25.200Z","data":null}
+
+"""
+"""An event stream; the jobs are shortened."""

@@ -4,12 +4,7 @@ import os
 from decimal import Decimal
 from pathlib import Path
 
-from rowmill.core.errors import UsageError
-from rowmill.core.money import Price, nano
-from rowmill.core.status import JobType
-from rowmill.jobs import spec
-from rowmill.jobs.spec import About, JobSpec, Selection, Source
-from rowmill.shapes.jobs import (
+from rowmill.api.inputs import (
     EnrichmentInput,
     ExportInput,
     HttpStep,
@@ -19,6 +14,11 @@ from rowmill.shapes.jobs import (
     PythonStep,
     StepInput,
 )
+from rowmill.core.errors import UsageError
+from rowmill.core.money import Price, nano
+from rowmill.core.status import JobType
+from rowmill.jobs import spec
+from rowmill.jobs.spec import About, JobSpec, Selection, Source
 from rowmill.tables.schema import Field, declared_schema
 
 _INPUTS = ("dataset", "file", "rows", "from_job")

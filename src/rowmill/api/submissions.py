@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from rowmill.api.inputs import EnrichmentInput, ExportInput, ImportInput
 from rowmill.api.lookup import the_dataset, the_job
 from rowmill.api.specs import job_spec
 from rowmill.connections.service import qualified
@@ -28,7 +29,6 @@ from rowmill.jobs.spec import (
 )
 from rowmill.jobs.submit.submit import submit
 from rowmill.ledger.store import Store
-from rowmill.shapes.jobs import EnrichmentInput, ExportInput, ImportInput
 from rowmill.tables.source import Tell, is_url
 
 _LONGEST_FETCH = 60.0

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-import orjson
 from rich.console import Console
 
 from rowmill.cli.remedies import REMEDIES
@@ -14,6 +13,7 @@ from rowmill.core.job import Job
 from rowmill.jobs.view import job_view
 from rowmill.ledger.opening import open_store
 from rowmill.ledger.store import Store
+from rowmill.shapes.base import to_json
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 job_argument = click.argument("job_name", metavar="JOB")
@@ -35,7 +35,7 @@ def one_job(name: str) -> Iterator[tuple[Store, Job]]:
 
 
 def print_json(value: Any) -> None:
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    click.echo(to_json(value, indent=True).decode())
 
 
 def print_job(store: Store, job: Job, sentence: str, *, as_json: bool) -> None:

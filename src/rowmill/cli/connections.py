@@ -9,11 +9,12 @@ from rich.markup import escape
 from rowmill.cli.common import console, json_option, print_json, the_store
 from rowmill.cli.tables import table
 from rowmill.connections import service
-from rowmill.connections.check import Verdict, check_connection
+from rowmill.connections.check import check_connection
 from rowmill.connections.store import Connection, Connections
 from rowmill.core.errors import UsageError
 from rowmill.core.timestamps import moment
 from rowmill.ledger.store import Store
+from rowmill.shapes.connections import Verdict
 
 _LIMIT = click.IntRange(min=0)
 
@@ -91,7 +92,7 @@ def test(name: str, model: str | None, *, as_json: bool) -> int:
     with the_store() as store:
         checked = check_connection(store, name, model)
     if as_json:
-        print_json({"outcome": checked.outcome.value, "message": checked.message})
+        print_json(checked)
     else:
         click.echo(f"{checked.outcome}: {checked.message}")
     return 0 if checked.outcome is Verdict.VALID else 3

@@ -42,8 +42,8 @@ def limits(rows_per_month: int | Keep | None, usd_per_month: Decimal | Keep | No
     if as_json:
         print_json(view)
         return
-    rows, usd = view["rows_per_month"], view["usd_per_month"]
+    rows, usd = view.rows_per_month, view.usd_per_month
     of_rows = "no limit" if rows is None else f"of {rows:,}"
     of_usd = "no limit" if usd is None else f"of ${usd:,.2f}"
-    click.echo(f"rows in {view['month']}: {view['rows_used']:,} ({of_rows})")
-    click.echo(f"cost in {view['month']}: ${view['usd_used']:,.4f} ({of_usd})")
+    click.echo(f"rows in {view.month}: {view.rows_used:,} ({of_rows})")
+    click.echo(f"cost in {view.month}: ${view.usd_used:,.4f} ({of_usd})")

@@ -19,6 +19,7 @@ from rowmill.jobs.rows import row as one_row
 from rowmill.jobs.rows import rows_page
 from rowmill.jobs.view import record_view, row_view
 from rowmill.ledger.store import Store
+from rowmill.shapes.datasets import Record
 from rowmill.tables.dataset import Dataset
 from rowmill.tables.headers import match_headers
 
@@ -80,7 +81,7 @@ def _records(store: Store, dataset: Dataset, after: int, limit: int, *, as_json:
         for number, data in lines
     ]
     if as_json:
-        print_json([{"record": number, "values": {name: row.get(name) for name in columns}} for number, row in found])
+        print_json([Record(number, {name: row.get(name) for name in columns}) for number, row in found])
         return
     table = _table(["record", *dataset.columns[: 2 * _FIRST], *added])
     for number, row in found:
@@ -98,15 +99,15 @@ def _one_record(store: Store, dataset: Dataset, number: int, *, as_json: bool) -
     if as_json:
         print_json(view)
         return
-    for version in view["versions"]:
-        until = f" to {version['superseded'] - 1}" if version["superseded"] else ""
-        click.echo(f"Record {number}, revision {version['revision']}{until}:")
-        for name, value in version["values"].items():
+    for version in view.versions:
+        until = f" to {version.superseded - 1}" if version.superseded else ""
+        click.echo(f"Record {number}, revision {version.revision}{until}:")
+        for name, value in version.values.items():
             click.echo(f"  {name}: {written(value)}")
-    for result in view["results"]:
-        model = f", {result['model']}" if result["model"] else ""
-        click.echo(f"Result of {result['job']}, execution {result['execution']}, row {result['row']}{model}:")
-        for name, value in result["output"].items():
+    for result in view.results:
+        model = f", {result.model}" if result.model else ""
+        click.echo(f"Result of {result.job}, execution {result.execution}, row {result.row}{model}:")
+        for name, value in result.output.items():
             click.echo(f"  → {name}: {written(value)}")
 
 

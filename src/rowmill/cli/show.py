@@ -17,6 +17,7 @@ from rowmill.jobs.control import over
 from rowmill.jobs.datasets import find, profile
 from rowmill.jobs.view import dataset_view, job_view
 from rowmill.ledger.store import Store
+from rowmill.shapes import datasets as shapes
 from rowmill.tables.dataset import Dataset
 
 
@@ -28,12 +29,8 @@ def show(name: str, *, as_json: bool) -> None:
     with the_store() as store:
         found = find(store, name)
         if isinstance(found, Dataset):
-            view = {
-                **dataset_view(found),
-                "result_columns": result_columns(store, found),
-                "profile": profile(store, found),
-            }
-            print_json(view) if as_json else _print_dataset(view)
+            view, held = dataset_view(found, result_columns(store, found)), profile(store, found)
+            print_json({**vars(view), "profile": held}) if as_json else _print_dataset(view, held)
         elif as_json:
             print_json(job_view(found, store.clock(), REMEDIES, store.browse.executions(found.pk)))
         else:
@@ -72,12 +69,11 @@ def _awaits_its_file(job: Job) -> bool:
     return job.output.path != "-" and job.delivered is None
 
 
-def _print_dataset(view: dict[str, Any]) -> None:
-    found = view["profile"]
-    click.echo(f"{view['name']}  {view['id']}  {rows_word(view['rows'])}, revision {view['revision']}")
-    keyed = f"Key: {view['key']}, no duplicates. " if view["key"] else "No key. "
+def _print_dataset(view: shapes.Dataset, found: dict[str, Any]) -> None:
+    click.echo(f"{view.name}  {view.id}  {rows_word(view.rows)}, revision {view.revision}")
+    keyed = f"Key: {view.key}, no duplicates. " if view.key else "No key. "
     click.echo(f"{keyed}Duplicate rows: {found['duplicate_rows']:,}.")
-    types = {each["name"]: _declared(each) for each in view["fields"]}
+    types = {each.name: _declared(each) for each in view.fields}
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("column", "type", "holds", "empty", "distinct", "examples"):
         table.add_column(heading, overflow="ellipsis", no_wrap=True, max_width=50)
@@ -89,10 +85,10 @@ def _print_dataset(view: dict[str, Any]) -> None:
         row = (types.get(column["name"], ""), looks, f"{column['empty_share']:.0%}", distinct, examples)
         table.add_row(escape(column["name"]), *map(escape, row))
     console().print(table)
-    if view["result_columns"]:
-        click.echo(f"Columns that jobs have added: {', '.join(view['result_columns'])}")
+    if view.result_columns:
+        click.echo(f"Columns that jobs have added: {', '.join(view.result_columns)}")
 
 
-def _declared(field: dict[str, Any]) -> str:
-    kind = " | ".join(field["values"]) or field["type"]
-    return f"{kind}, required" if field["required"] else kind
+def _declared(field: shapes.Field) -> str:
+    kind = " | ".join(field.values) or field.type
+    return f"{kind}, required" if field.required else kind

@@ -27,7 +27,7 @@ def create(name: str, scope: str, *, as_json: bool) -> None:
     with the_store() as store:
         token, clear = service.create(store, name, Access(scope))
     if as_json:
-        print_json(service.token_view(token) | {"token": clear})
+        print_json(service.new_token_view(token, clear))
     else:
         click.echo(f"{token.id} may {scope}. It is shown this once:", err=True)
         click.echo(clear)

@@ -1,9 +1,12 @@
-"""Frozen dataclasses from the API's JSON: what is not known is left out, moments are read."""
+"""Shapes from the API's JSON. Fields and enum values that are not known are passed over, so that a newer server can be
+talked to."""
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from contextlib import suppress
+from dataclasses import Field, fields, is_dataclass
 from datetime import datetime
+from enum import Enum
 from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -18,46 +21,41 @@ D = TypeVar("D", bound=_Dataclass)
 
 
 def build(cls: type[D], data: Mapping[str, Any], **own: Any) -> D:
-    """A ``cls`` of ``data``, and of ``own`` values that are no part of the JSON. Raises ``ApiError`` where something is
-    missing that has no default."""
-    values = dict(own)
-    for name, key, made, needed in _plan(cls):
-        if name in own:
-            continue
-        if key in data:
-            values[name] = made(data[key])
-        elif needed:
-            hint = "See that client and server are of the same version."
-            raise ApiError(200, "not_understood", f"The server's answer has no {key!r}.", hint)
-    return cls(**values)
+    """A ``cls`` from ``data``, and from ``own`` values that are not part of the JSON. Raises ``ApiError`` if a field is
+    missing."""
+    try:
+        values = {name: make(data[name]) for name, make in _plan(cls) if name not in own}
+    except KeyError as error:
+        hint = "Check that client and server have the same version."
+        raise ApiError(200, "not_understood", f"The server's answer has no {error.args[0]!r}.", hint) from None
+    return cls(**values, **own)
 
 
 @cache
-def _plan(cls: type[Any]) -> list[tuple[str, str, Callable[[Any], Any], bool]]:
+def _plan(cls: type[Any]) -> list[tuple[str, Callable[[Any], Any]]]:
     hints = get_type_hints(cls)
-    return [
-        (
-            field.name,
-            field.metadata.get("key", field.name),
-            _making(hints[field.name]),
-            field.default is MISSING and field.default_factory is MISSING,
-        )
-        for field in fields(cls)
-        if field.init and not field.metadata.get("own")
-    ]
+    return [(field.name, _maker(hints[field.name])) for field in fields(cls)]
 
 
-def _making(hint: Any) -> Callable[[Any], Any]:
+def _maker(hint: Any) -> Callable[[Any], Any]:
     """What makes a value of type ``hint`` from JSON."""
     origin, args = get_origin(hint), get_args(hint)
     if origin in (types.UnionType, Union):
-        inner = _making(next(arg for arg in args if arg is not type(None)))
+        inner = _maker(next(arg for arg in args if arg is not type(None)))
         return lambda value: None if value is None else inner(value)
     if origin is list:
-        inner = _making(args[0])
+        inner = _maker(args[0])
         return lambda value: [inner(each) for each in value]
     if isinstance(hint, type) and is_dataclass(hint):
         return lambda value: build(hint, value)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return lambda value: _member(hint, value)
     if hint is datetime:
         return datetime.fromisoformat
     return lambda value: value
+
+
+def _member(enum: type[Enum], value: object) -> object:
+    with suppress(ValueError):
+        return enum(value)
+    return value

@@ -11,10 +11,10 @@ from rowmill.client.errors import ClientError
 from rowmill.client.exchange import Flow, Steps, delete, get, items, post
 from rowmill.client.files import Files, fetch, upload_table
 from rowmill.client.jobs import Job, Jobs, job_verb
-from rowmill.client.models import Dataset, Record, RecordHistory
 from rowmill.client.tables import Table
 from rowmill.client.verbs import M, Resource, stream, verb
 from rowmill.core.errors import UsageError
+from rowmill.shapes.datasets import Dataset, Record, RecordHistory
 from rowmill.tables.schema import parse_fields
 
 

@@ -10,10 +10,10 @@ import orjson
 
 from rowmill.client.building import build
 from rowmill.client.exchange import Action, Flow, Request, Steps, delete, get, items, whole
-from rowmill.client.models import File
 from rowmill.client.results import download
 from rowmill.client.tables import Content, lines_of, upload_of
 from rowmill.client.verbs import M, Resource, stream, verb
+from rowmill.shapes.files import File
 
 
 class Files(Resource[M]):

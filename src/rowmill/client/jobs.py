@@ -2,8 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from functools import update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, Unpack, overload
@@ -18,12 +17,13 @@ from rowmill.client.errors import ClientError
 from rowmill.client.events import MOVING, Event, follow, listen
 from rowmill.client.exchange import Flow, Steps, delete, get, items, post, send_json
 from rowmill.client.files import upload_table
-from rowmill.client.models import Destination, Execution, ExportSpec, JobError, JobSettings, Row, Source, Step
 from rowmill.client.results import Results
 from rowmill.client.tables import Table, lines_of
 from rowmill.client.transport import Async, Sync
 from rowmill.client.verbs import M, Resource, method_of, stream, verb
 from rowmill.core.errors import UsageError
+from rowmill.shapes import jobs as shapes
+from rowmill.shapes.rows import Row
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -264,51 +264,10 @@ def own(of_jobs: Any) -> Any:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Job(Resource[M]):
+class Job(shapes.Job, Resource[M]):
     """A job as it stood when it was asked for. What is done to it gives it as it stands then: ``job = job.pause()``."""
 
-    _transport: M
-    id: str
-    type: str
-    name: str
-    status: str
-    stopping: bool
-    interrupted: bool
-    waiting_for: str | None
-    pause_reason: str | None
-    needs_attention: bool
-    error: JobError | None
-    total: int | None
-    processed: int
-    succeeded: int
-    failed: int
-    skipped: int
-    unprocessed: int | None
-    running: int
-    uncertain: int
-    progress: float | None
-    rate: float | None
-    eta_seconds: float | None
-    tokens_in: int
-    tokens_out: int
-    cost_usd: float | None
-    concurrency: int
-    settings: JobSettings
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    duration_seconds: float
-    dataset: str
-    steps: list[Step]
-    source: Source | None
-    extract: ExportSpec | None
-    output: Destination | None
-    file: str | None
-    metadata: dict[str, str]
-    created: int | None = None
-    updated: int | None = None
-    unchanged: int | None = None
-    executions: list[Execution] | None = None
+    _transport: M = field(kw_only=True)
 
     refresh = own(Jobs.get)
     update = own(Jobs.update)

@@ -8,19 +8,12 @@ from urllib.parse import quote
 from rowmill.client.building import build
 from rowmill.client.events import Event, listen
 from rowmill.client.exchange import Flow, Steps, delete, get, items, post, send_json
-from rowmill.client.models import (
-    Connection,
-    ConnectionTested,
-    Delivery,
-    Limits,
-    NewToken,
-    NewWebhook,
-    Token,
-    Usage,
-    Webhook,
-    Worker,
-)
 from rowmill.client.verbs import M, Resource, stream, verb
+from rowmill.shapes.connections import Connection, ConnectionTest
+from rowmill.shapes.tokens import NewToken, Token
+from rowmill.shapes.usage import Limits, Usage
+from rowmill.shapes.webhooks import Delivery, NewWebhook, Webhook
+from rowmill.shapes.workers import Worker
 
 
 class ConnectionChange(TypedDict, total=False):
@@ -62,10 +55,10 @@ class Connections(Resource[M]):
         return delete(_path("connections", name))
 
     @verb
-    def test(self, name: str, model: str | None = None) -> Steps[ConnectionTested]:
+    def test(self, name: str, model: str | None = None) -> Steps[ConnectionTest]:
         """Tries a connection now, for up to 30 seconds; with ``model`` for the price of a token."""
         body = {"model": model} if model else {}
-        return build(ConnectionTested, (yield from post(f"{_path('connections', name)}/test", body)))
+        return build(ConnectionTest, (yield from post(f"{_path('connections', name)}/test", body)))
 
 
 class Tokens(Resource[M]):

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 
 from rowmill.connections.connect import provider_config
 from rowmill.connections.service import get, qualified
@@ -12,29 +10,12 @@ from rowmill.core.outcome import Failed, RetryLater, StopJob
 from rowmill.ledger.store import Store
 from rowmill.plugins.contracts import Provider, ProviderFactory
 from rowmill.plugins.registry import load
+from rowmill.shapes.connections import ConnectionTest, Verdict
 
 _PATIENCE = 30.0
 """Seconds for all of it, an embedded model's loading included."""
 
 Answer = Failed | RetryLater | StopJob | None
-
-
-class Verdict(StrEnum):
-    """What became of trying a connection."""
-
-    VALID = "valid"
-    REFUSED = "refused"
-    NO_CREDIT = "no_credit"
-    UNREACHABLE = "unreachable"
-    UNKNOWN_MODEL = "unknown_model"
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """``message`` says it in plain words, with what to do."""
-
-    outcome: Verdict
-    message: str
 
 
 _STOPS = {
@@ -45,7 +26,7 @@ _STOPS = {
 }
 
 
-def check_connection(store: Store, name: str, model: str | None = None) -> Checked:
+def check_connection(store: Store, name: str, model: str | None = None) -> ConnectionTest:
     """Asks the provider behind the connection called ``name`` for its models, or ``model`` for one token, which many
     need to tell that credit is missing. Blocks for up to 30 seconds, outside any event loop.
 
@@ -58,9 +39,11 @@ def check_connection(store: Store, name: str, model: str | None = None) -> Check
     try:
         answer = asyncio.run(_ask(lambda: factory(wanted, config)))
     except UsageError as error:
-        return Checked(Verdict.UNKNOWN_MODEL if wanted and not config["base_url"] else Verdict.REFUSED, str(error))
+        return ConnectionTest(
+            Verdict.UNKNOWN_MODEL if wanted and not config["base_url"] else Verdict.REFUSED, str(error)
+        )
     except TimeoutError:
-        return Checked(Verdict.UNREACHABLE, f"{name} did not answer within {_PATIENCE:g} seconds.")
+        return ConnectionTest(Verdict.UNREACHABLE, f"{name} did not answer within {_PATIENCE:g} seconds.")
     return _judged(name, wanted, answer)
 
 
@@ -74,20 +57,20 @@ async def _ask(make: Callable[[], Provider]) -> Answer:
             await provider.close()
 
 
-def _judged(name: str, model: str, answer: Answer) -> Checked:
+def _judged(name: str, model: str, answer: Answer) -> ConnectionTest:
     match answer:
         case None:
             done = f"{model} answers over {name}." if model else f"{name} answers and refuses nothing."
-            return Checked(Verdict.VALID, done)
+            return ConnectionTest(Verdict.VALID, done)
         case StopJob():
             message = f"{answer.message} {answer.hint}".strip()
-            return Checked(_STOPS.get(answer.code, Verdict.UNREACHABLE), message)
+            return ConnectionTest(_STOPS.get(answer.code, Verdict.UNREACHABLE), message)
         case RetryLater(code="rate_limited"):
-            return Checked(Verdict.VALID, f"{name} takes no more calls at the moment: {answer.message}")
+            return ConnectionTest(Verdict.VALID, f"{name} takes no more calls at the moment: {answer.message}")
         case Failed() if model:  # the call was let in, and only then found wanting
-            return Checked(Verdict.VALID, f"{name} lets calls in, but this trial was refused: {answer.message}")
+            return ConnectionTest(Verdict.VALID, f"{name} lets calls in, but this trial was refused: {answer.message}")
         case Failed():
             hint = "See whether the base URL should end in /v1, or test with a model."
-            return Checked(Verdict.UNREACHABLE, f"{answer.message} {hint}")
+            return ConnectionTest(Verdict.UNREACHABLE, f"{answer.message} {hint}")
         case RetryLater():
-            return Checked(Verdict.UNREACHABLE, answer.message)
+            return ConnectionTest(Verdict.UNREACHABLE, answer.message)

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 from rowmill.connections.store import Connection, Connections, key_context
 from rowmill.core.errors import Conflict, NotFound, Outdated, UsageError
 from rowmill.core.suggest import did_you_mean
-from rowmill.core.timestamps import moment
+from rowmill.core.timestamps import utc
 from rowmill.db.values import new_id
 from rowmill.ledger.store import Store
 from rowmill.plugins.registry import load, names
+from rowmill.shapes import connections as shapes
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LONGEST = 10_000
@@ -114,18 +115,18 @@ def qualified(store: Store, name: str | None, model: str | None) -> str | None:
     return f"{provider}/{model}"
 
 
-def connection_view(connection: Connection) -> dict[str, Any]:
-    """The connection as JSON; of its key only whether there is one."""
-    return {
-        "id": connection.id,
-        "name": connection.name,
-        "provider": connection.provider,
-        "base_url": connection.base_url,
-        "has_key": connection.secret is not None,
-        "rpm": connection.rpm,
-        "tpm": connection.tpm,
-        "created_at": moment(connection.created_at),
-    }
+def connection_view(connection: Connection) -> shapes.Connection:
+    """``connection`` as it is shown: of its key only whether there is one."""
+    return shapes.Connection(
+        id=connection.id,
+        name=connection.name,
+        provider=connection.provider,
+        base_url=connection.base_url,
+        has_key=connection.secret is not None,
+        rpm=connection.rpm,
+        tpm=connection.tpm,
+        created_at=utc(connection.created_at),
+    )
 
 
 def _changed(store: Store, there: Connection, changes: Mapping[str, Any]) -> Connection | None:

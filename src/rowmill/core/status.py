@@ -31,6 +31,13 @@ class PauseReason(StrEnum):
     FAILURE_SPIKE = "failure_spike"
 
 
+class WaitingFor(StrEnum):
+    """What keeps a job from going on."""
+
+    WORKER = "worker"
+    IN_FLIGHT = "in_flight"
+
+
 class RowStatus(StrEnum):
     PENDING = "pending"
     RUNNING = "running"

@@ -1,6 +1,6 @@
 """Files: uploaded, listed, downloaded, deleted."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -11,14 +11,15 @@ from rowmill.core.errors import NotFound
 from rowmill.files import uploads as bodies
 from rowmill.files.downloads import BODY, send_file
 from rowmill.files.service import Upload, delete_file, file_view, path_of
-from rowmill.files.shapes import FileOutput
 from rowmill.http.access import READ, RUN
+from rowmill.http.answers import Answer
 from rowmill.http.context import ContextDep, StoreDep
 from rowmill.http.idempotency import Made, OnceDep
 from rowmill.http.paging import Cursor, Limit, Pager, foreign_cursor
 from rowmill.http.problems import responses
 from rowmill.ledger.files import StoredFile
 from rowmill.shapes.base import Page
+from rowmill.shapes.files import File
 from rowmill.tables.filenames import safe_name
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
@@ -51,7 +52,7 @@ FileDep = Annotated[StoredFile, Depends(_the_file)]
 @router.post(
     "",
     status_code=201,
-    response_model=FileOutput,
+    response_model=File,
     dependencies=[RUN],
     responses=responses("too_large", "disk_full", "idempotency_key_reused", "busy"),
     max_body_size=NO_LIMIT,  # the policy limits it
@@ -83,12 +84,12 @@ async def upload_file(
             await run_in_threadpool(upload.close)
 
 
-@router.get("", response_model=Page[FileOutput], dependencies=[READ], responses=responses("invalid_cursor"))
-def list_files(store: StoreDep, limit: Limit = 50, cursor: Cursor = None) -> Any:
+@router.get("", response_model=Page[File], dependencies=[READ], responses=responses("invalid_cursor"))
+def list_files(store: StoreDep, limit: Limit = 50, cursor: Cursor = None) -> Answer:
     """Uploads and downloads, newest first."""
     pager = Pager("files")
     found = store.stored_files.page(*_moment_and_id(pager.after(cursor, "inf ")), limit + 1)
-    return pager.page(found, limit, lambda file: f"{file.created_at!r} {file.id}", file_view)
+    return Answer(pager.page(found, limit, lambda file: f"{file.created_at!r} {file.id}", file_view))
 
 
 def _moment_and_id(position: str) -> tuple[float, str]:
@@ -99,10 +100,10 @@ def _moment_and_id(position: str) -> tuple[float, str]:
         raise foreign_cursor() from None
 
 
-@router.get("/{file_id}", response_model=FileOutput, dependencies=[READ], responses=responses("not_found"))
-def get_file(file: FileDep) -> Any:
+@router.get("/{file_id}", response_model=File, dependencies=[READ], responses=responses("not_found"))
+def get_file(file: FileDep) -> Answer:
     """What is known of a file."""
-    return file_view(file)
+    return Answer(file_view(file))
 
 
 @router.get(

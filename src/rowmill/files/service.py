@@ -6,16 +6,16 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from rowmill.core.errors import DiskFull, NotFound, StoreError, UsageError
-from rowmill.core.timestamps import moment
+from rowmill.core.timestamps import utc
 from rowmill.db.values import new_id
 from rowmill.engine.transfer.exporter import sync_directory
 from rowmill.ledger.files import OVER, StoredFile
 from rowmill.ledger.store import Store
+from rowmill.shapes.files import File
 from rowmill.tables.source import guessed_format, open_path, suffix_format
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -76,9 +76,9 @@ class Upload:
             self._file.close()
 
 
-def file_view(file: StoredFile) -> dict[str, Any]:
-    """An upload or a download as JSON knows it."""
-    return {**asdict(file), "created_at": moment(file.created_at)}
+def file_view(file: StoredFile) -> File:
+    """An upload or a download as it is shown."""
+    return File(file.id, file.name, file.size, file.sha256, file.job, utc(file.created_at))
 
 
 def path_of(store: Store, id_: str) -> Path:

@@ -7,7 +7,7 @@ that a request that was cut off by a crash finds what it had made already.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import Depends, Header, Request
@@ -17,9 +17,11 @@ from starlette.responses import Response
 from rowmill.core.errors import NothingToDo, UsageError
 from rowmill.db.values import new_id
 from rowmill.http.access import CallerDep
+from rowmill.http.answers import Answer
 from rowmill.http.context import ContextDep
 from rowmill.http.problems import ApiError
 from rowmill.http.turns import one_at_a_time
+from rowmill.shapes.base import Shape
 
 _Key = Annotated[
     str | None,
@@ -36,9 +38,9 @@ _Key = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An answer to a request that made something; ``body`` is a model of the API, or JSON as it is."""
+    """An answer to a request that made something; ``body`` is a shape."""
 
-    body: Any
+    body: Shape
     status: int = 201
     headers: dict[str, str] | None = None
 
@@ -56,7 +58,7 @@ class Once:
         """Calls ``make`` with the id of what it is to make, or gives the answer that it gave before. Where a thing of
         that id is there already, ``make`` gives that. Raises ``ApiError`` for a key that was used for another body."""
         if self._key is None:
-            return _response(make(new_id(prefix)))
+            return _answer(make(new_id(prefix)))
         owner, key = self._caller.token, self._key
         digest = self._digest(body)
         with one_at_a_time(f"request {owner} {key}"):
@@ -68,7 +70,7 @@ class Once:
                 status, headers, content = orjson.loads(self._store.secrets.open(kept.answer, f"request:{owner}:{key}"))
                 return Response(content, status, {**headers, "Idempotent-Replayed": "true"}, "application/json")
             try:
-                response = _response(make(kept.resource))
+                response = _answer(make(kept.resource))
             except (UsageError, NothingToDo, ApiError):  # by anything else it may have been made, and is found again
                 self._store.requests.drop(owner, key)
                 raise
@@ -85,6 +87,5 @@ class Once:
 OnceDep = Annotated[Once, Depends()]
 
 
-def _response(made: Made) -> Response:
-    body = made.body.model_dump(mode="json", by_alias=True) if isinstance(made.body, BaseModel) else made.body
-    return Response(orjson.dumps(body), made.status, made.headers, "application/json")
+def _answer(made: Made) -> Answer:
+    return Answer(made.body, made.status, made.headers)

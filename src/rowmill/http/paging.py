@@ -54,7 +54,7 @@ class Pager:
     def part(self, shown: Sequence[T], after: Any | None, view: Callable[[T], Any]) -> Page[Any]:
         """A page of ``shown``, behind which the list goes on after ``after``; that is ``None`` at its end."""
         cursor = None if after is None else self._cursor(after)
-        return Page(data=[view(each) for each in shown], has_more=cursor is not None, next_cursor=cursor)
+        return Page([view(each) for each in shown], cursor is not None, cursor)
 
     def _cursor(self, position: Any) -> str:
         return base64.urlsafe_b64encode(orjson.dumps([self._check, position])).rstrip(b"=").decode()

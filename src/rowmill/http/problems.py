@@ -6,15 +6,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import Field, JsonValue
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import Scope
 
 from rowmill.core.errors import RowmillError
+from rowmill.http.answers import Answer
 from rowmill.http.remedies import REMEDIES
-from rowmill.shapes.base import Output
+from rowmill.shapes.problems import FieldError, Problem
 
 _KINDS = frozenset({"constrained-str", "constrained-int", "constrained-float", "str", "int", "float", "bool", "none"})
 """How pydantic calls the members of a union."""
@@ -58,25 +57,6 @@ _ANYWHERE = (
 _CODE_OF_STATUS = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
-class FieldError(Output):
-    """What is wrong with one part of a request."""
-
-    field: str = Field(description="Where it stands in the request.", examples=["steps.0.prompt"])
-    message: str
-
-
-class Problem(Output):
-    """An error, after RFC 9457."""
-
-    type: str = Field("about:blank", description="`code` tells errors apart.")
-    title: str = Field(description="What the HTTP status means.", examples=["Conflict"])
-    status: int = Field(examples=[409])
-    detail: str = Field(description="What happened, in one sentence.", examples=["A completed job cannot be paused."])
-    code: str = Field(examples=["illegal_transition"], json_schema_extra={"enum": list[JsonValue](sorted(STATUS_OF))})
-    hint: str = Field("", description="What to do about it.", examples=["It must be pending or running or paused."])
-    errors: list[FieldError] = Field(default_factory=list, description="Of `invalid_request`: each part that is wrong.")
-
-
 class ApiError(RowmillError):
     """An error that only HTTP knows. ``code`` is one of ``STATUS_OF``."""
 
@@ -114,13 +94,12 @@ def problem_response(
     hint: str = "",
     errors: list[FieldError] | None = None,
     headers: dict[str, str] | None = None,
-) -> JSONResponse:
+) -> Answer:
     status = STATUS_OF.get(code, 422)
-    problem = Problem(title=_phrase(status), status=status, detail=detail, code=code, hint=hint, errors=errors or [])
-    return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
+    return Answer(Problem(_phrase(status), status, detail, code, hint, errors or []), status, headers, MEDIA_TYPE)
 
 
-def too_large(scope: Scope) -> JSONResponse:
+def too_large(scope: Scope) -> Answer:
     """Says how large a request of this route may be."""
     limit = scope.get(MAX_BODY_SIZE_SCOPE_KEY, 0) >> 20
     hint = f"Send at most {limit} MiB at a time; what is larger can be uploaded as a file: POST /v1/files."
@@ -131,14 +110,14 @@ def _phrase(status: int) -> str:
     return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
-async def _own(request: Request, error: Exception) -> JSONResponse:
+async def _own(request: Request, error: Exception) -> Answer:
     assert isinstance(error, RowmillError)
     return problem_response(
         error.code, error.message, error.advise(REMEDIES).hint, headers=getattr(error, "headers", None)
     )
 
 
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> Answer:
     assert isinstance(error, RequestValidationError)
     if isinstance(error.body, bytes) and error.body and not _says_json(request):
         hint = "Send Content-Type: application/json."
@@ -183,7 +162,7 @@ def _sayable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> Answer:
     assert isinstance(error, HTTPException)
     code = _CODE_OF_STATUS.get(error.status_code, "invalid_request")
     headers = dict(error.headers) if error.headers else {}
@@ -202,6 +181,6 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> Answer:
     hint = "Please report it; the server's log has more."
     return problem_response("internal", "Something went wrong in Rowmill itself.", hint)

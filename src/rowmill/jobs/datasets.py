@@ -64,7 +64,7 @@ def check_dataset_name(name: str) -> None:
         raise UsageError(f"{name!r} is no name for a dataset.", "Choose another name for the dataset.")
 
 
-def profile(store: Store, dataset: Dataset) -> dict[str, object]:
+def profile(store: Store, dataset: Dataset) -> dict[str, Any]:
     """What the columns of ``dataset`` hold; remembered until the next import changes it."""
     if kept := store.datasets.profile(dataset):
         return kept

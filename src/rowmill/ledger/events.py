@@ -6,9 +6,11 @@ a lower one: who writes an event keeps other writers of events waiting until the
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from rowmill.core.status import JobStatus, JobType, PauseReason
 from rowmill.db.database import Database, Transaction
+from rowmill.shapes.events import StatusEvent
 
 _FIELDS = "seq, type, job, job_type, status, pause_reason, at"
 _ORDER = "events"
@@ -20,7 +22,7 @@ class Event:
     the events of a store."""
 
     seq: int
-    type: str
+    type: StatusEvent
     job: str
     job_type: JobType
     status: JobStatus
@@ -28,7 +30,7 @@ class Event:
     at: float
 
     @property
-    def known(self) -> dict[str, str | None]:
+    def known(self) -> dict[str, Any]:
         """What it says of the job, by the names of the job's fields."""
         return {"id": self.job, "type": self.job_type, "status": self.status, "pause_reason": self.pause_reason}
 
@@ -59,7 +61,9 @@ class Events:
             tx.execute("DELETE FROM events WHERE at < ? AND seq < (SELECT max(seq) FROM events)", (before,))
 
 
-def event_of(seq: int, type_: str, job: str, job_type: str, status: str, pause_reason: str | None, at: float) -> Event:
+def event_of(
+    seq: int, type_: StatusEvent, job: str, job_type: str, status: str, pause_reason: str | None, at: float
+) -> Event:
     reason = PauseReason(pause_reason) if pause_reason else None
     return Event(seq, type_, job, JobType(job_type), JobStatus(status), reason, at)
 

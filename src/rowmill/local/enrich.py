@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from rowmill.api.inputs import EnrichmentInput
 from rowmill.api.specs import enrichment_spec
 from rowmill.client.enrichment import Enrichment, told
 from rowmill.client.errors import ClientError, Conflict
@@ -29,7 +30,6 @@ from rowmill.local import functions
 from rowmill.local.remedies import advised
 from rowmill.local.store import LocalStore
 from rowmill.local.transport import SyncLocal
-from rowmill.shapes.jobs import EnrichmentInput
 
 _PAUSED_WITHIN = 60.0
 _stores: dict[tuple[int, Path], LocalStore] = {}

@@ -1,73 +1,76 @@
-"""Datasets, their records and what their columns hold."""
+"""Datasets and their records."""
 
-from pydantic import Field
+from dataclasses import dataclass
+from datetime import datetime
 
-from rowmill.shapes.base import Input, Json, Moment, Name, Output
-from rowmill.shapes.jobs import FieldInput
-
-
-class DatasetInput(Input):
-    """An empty dataset. Imports fill it."""
-
-    name: Name = Field(examples=["products"])
-    key: Name | None = Field(None, description="The column that tells one record from another.")
-    fields: list[FieldInput] = Field(default_factory=list, max_length=2000)
+from rowmill.shapes.base import Json, Shape
 
 
-class FieldOutput(Output):
-    """What a column holds."""
+@dataclass(frozen=True)
+class Field(Shape):
+    """What a column of a dataset holds."""
 
     name: str
     type: str
     required: bool
     values: list[str]
+    """The allowed values of an enum; empty for other types."""
 
 
-class DatasetOutput(Output):
-    """A dataset as it stands. Each import that changes something makes a new revision."""
+@dataclass(frozen=True)
+class Dataset(Shape):
+    """A dataset. Each import that changes something creates a new revision."""
 
-    id: str = Field(examples=["ds_4m1x2y3z5a6b"])
+    id: str
+    """Such as `ds_4m1x2y3z5a6b`."""
     name: str
     rows: int
     columns: list[str]
     key: str | None
-    fields: list[FieldOutput]
+    """The column that identifies a record."""
+    fields: list[Field]
     revision: int
-    created_at: Moment
-    result_columns: list[str] | None = Field(
-        None, description="Columns that jobs have added; only where one dataset is asked for."
-    )
+    created_at: datetime
+    result_columns: list[str] | None
+    """Columns that jobs have added; null in lists of datasets."""
 
 
-class RecordOutput(Output):
-    """A record as it stands, with what jobs have found for it."""
+@dataclass(frozen=True)
+class Record(Shape):
+    """A record with its current values, including those that jobs have added."""
 
-    record: int = Field(description="Its number within the dataset, which never changes.")
+    record: int
+    """Its number within the dataset, which never changes."""
     values: Json
 
 
-class VersionOutput(Output):
+@dataclass(frozen=True)
+class Version(Shape):
     """A record's values as of one revision of the dataset."""
 
     revision: int
-    superseded: int | None = Field(description="The revision in which a later version took its place.")
+    superseded: int | None
+    """The revision in which a later version replaced this one."""
     values: Json
 
 
-class ResultOutput(Output):
+@dataclass(frozen=True)
+class Result(Shape):
     """What a job found for a record."""
 
     job: str
     execution: int
     row: int
+    """The number of the job's row."""
     step_versions: list[str]
     model: str | None
     output: Json
 
 
-class RecordHistory(Output):
-    """A record with its versions and results, the oldest first."""
+@dataclass(frozen=True)
+class RecordHistory(Shape):
+    """A record with its versions and results, oldest first."""
 
     record: int
-    versions: list[VersionOutput]
-    results: list[ResultOutput]
+    versions: list[Version]
+    results: list[Result]

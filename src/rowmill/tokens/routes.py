@@ -1,19 +1,21 @@
 """Tokens: made, listed, revoked."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
 from rowmill.core.errors import NotFound
 from rowmill.http.access import ADMIN
+from rowmill.http.answers import Answer
 from rowmill.http.context import StoreDep
 from rowmill.http.idempotency import Made, OnceDep
 from rowmill.http.paging import Cursor, Limit, Pager
 from rowmill.http.problems import responses
 from rowmill.shapes.base import Page
+from rowmill.shapes.tokens import NewToken, Token
 from rowmill.tokens import service as tokens
-from rowmill.tokens.service import token_view
-from rowmill.tokens.shapes import TokenInput, TokenOutput, TokenWithSecret
+from rowmill.tokens.inputs import TokenInput
+from rowmill.tokens.service import new_token_view, token_view
 from rowmill.tokens.store import Tokens
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
@@ -24,7 +26,7 @@ TokenId = Annotated[str, Path(pattern=r"^tok_[a-z0-9]+$", max_length=100, descri
 @router.post(
     "",
     status_code=201,
-    response_model=TokenWithSecret,
+    response_model=NewToken,
     dependencies=[ADMIN],
     responses=responses("idempotency_key_reused", "usage"),
 )
@@ -34,17 +36,17 @@ def create_token(store: StoreDep, once: OnceDep, asked: TokenInput) -> Response:
 
     def make(token_id: str) -> Made:
         token, clear = tokens.create(store, asked.name, asked.scope, token_id)
-        return Made(token_view(token) | {"token": clear})
+        return Made(new_token_view(token, clear))
 
     return once("tok", asked, make)
 
 
-@router.get("", response_model=Page[TokenOutput], dependencies=[ADMIN], responses=responses("invalid_cursor"))
-def list_tokens(store: StoreDep, limit: Limit = 50, cursor: Cursor = None) -> Any:
+@router.get("", response_model=Page[Token], dependencies=[ADMIN], responses=responses("invalid_cursor"))
+def list_tokens(store: StoreDep, limit: Limit = 50, cursor: Cursor = None) -> Answer:
     """Tokens, in the order of their ids."""
     pager = Pager("tokens")
     found = Tokens(store.database).page(pager.after(cursor, ""), limit + 1)
-    return pager.page(found, limit, lambda token: token.id, token_view)
+    return Answer(pager.page(found, limit, lambda token: token.id, token_view))
 
 
 @router.delete(

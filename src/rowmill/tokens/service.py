@@ -3,13 +3,13 @@
 import hashlib
 import secrets
 from contextlib import suppress
-from typing import Any
 
 from rowmill.core.access import Access, Caller
 from rowmill.core.errors import NotFound, StoreError, UsageError
-from rowmill.core.timestamps import moment
+from rowmill.core.timestamps import utc
 from rowmill.db.values import new_id
 from rowmill.ledger.store import Store
+from rowmill.shapes import tokens as shapes
 from rowmill.tokens.store import Token, Tokens
 
 _PREFIX = "rm_"
@@ -84,15 +84,14 @@ def revoke(store: Store, name: str) -> Token:
     return token
 
 
-def token_view(token: Token) -> dict[str, Any]:
-    """The token as JSON, without what must be sent."""
-    return {
-        "id": token.id,
-        "name": token.name,
-        "scope": token.scope.value,
-        "created_at": moment(token.created_at),
-        "used_at": moment(token.used_at),
-    }
+def token_view(token: Token) -> shapes.Token:
+    """``token`` as it is shown, without its secret."""
+    return shapes.Token(token.id, token.name, token.scope, utc(token.created_at), utc(token.used_at))
+
+
+def new_token_view(token: Token, clear: str) -> shapes.NewToken:
+    """A token that has just been created, with its secret ``clear``."""
+    return shapes.NewToken(token.id, token.name, token.scope, utc(token.created_at), utc(token.used_at), clear)
 
 
 def _digest(clear: str) -> str:

@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 from enum import Enum
-from typing import Any
 
 from rowmill.core.errors import UsageError
 from rowmill.core.job import Job
@@ -11,6 +10,7 @@ from rowmill.core.status import PauseReason
 from rowmill.core.usage import Amount, UsageLimits
 from rowmill.ledger.store import Store
 from rowmill.ledger.usage import day_of
+from rowmill.shapes.usage import Limits
 
 MOST_ROWS = 10**15
 MOST_DOLLARS = 10**9
@@ -45,21 +45,21 @@ def set_limits(
     return True
 
 
-def limits_view(store: Store) -> dict[str, Any]:
-    """The limits with what is used of them and left of them this month (UTC), as JSON knows them."""
+def limits_view(store: Store) -> Limits:
+    """The limits, with what has been used this month (UTC) and what is left."""
     now = store.clock()
     limits, used = store.usage.limits(), store.usage.month(now)
     rows_left = None if limits.rows is None else max(0, limits.rows - used.rows)
     cost_left = None if limits.cost is None else max(0, limits.cost - used.cost)
-    return {
-        "month": day_of(now)[:7],
-        "rows_per_month": limits.rows,
-        "rows_used": used.rows,
-        "rows_left": rows_left,
-        "usd_per_month": _dollars(limits.cost),
-        "usd_used": dollars(used.cost),
-        "usd_left": _dollars(cost_left),
-    }
+    return Limits(
+        month=day_of(now)[:7],
+        rows_per_month=limits.rows,
+        rows_used=used.rows,
+        rows_left=rows_left,
+        usd_per_month=_dollars(limits.cost),
+        usd_used=dollars(used.cost),
+        usd_left=_dollars(cost_left),
+    )
 
 
 def requeue_within_limits(store: Store) -> list[str]:

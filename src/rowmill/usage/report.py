@@ -2,28 +2,30 @@
 
 import re
 from datetime import date
-from typing import Any, get_args
+from typing import get_args
 
 from rowmill.core.errors import UsageError
 from rowmill.core.money import dollars
 from rowmill.core.usage import Used
 from rowmill.ledger.store import Store
 from rowmill.ledger.usage import By, day_of, days_of_month
+from rowmill.shapes.usage import Usage
 
 BY: tuple[str, ...] = get_args(By)
 
 
-def usage_view(by: By, key: str, used: Used) -> dict[str, Any]:
-    """What was used on the day, of the model or by the job ``key``, as JSON knows it."""
-    names: dict[str, str | None] = {**dict.fromkeys(BY), by: key}
-    return {
-        **names,
-        "rows": used.rows,
-        "attempts": used.attempts,
-        "tokens_in": used.tokens_in,
-        "tokens_out": used.tokens_out,
-        "cost_usd": dollars(used.cost),
-    }
+def usage_view(by: By, key: str, used: Used) -> Usage:
+    """What was used on the day, of the model or by the job ``key``."""
+    return Usage(
+        day=key if by == "day" else None,
+        model=key if by == "model" else None,
+        job=key if by == "job" else None,
+        rows=used.rows,
+        attempts=used.attempts,
+        tokens_in=used.tokens_in,
+        tokens_out=used.tokens_out,
+        cost_usd=dollars(used.cost),
+    )
 
 
 def days_of(store: Store, month: str | None) -> tuple[str, str]:

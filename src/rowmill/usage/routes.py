@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query
 from pydantic import BeforeValidator
 
 from rowmill.http.access import READ
+from rowmill.http.answers import Answer
 from rowmill.http.context import StoreDep
 from rowmill.http.paging import Cursor, Limit, Pager
 from rowmill.http.problems import responses
 from rowmill.ledger.usage import By
 from rowmill.shapes.base import Page
+from rowmill.shapes.usage import Usage
 from rowmill.usage.report import days_of, usage_view
-from rowmill.usage.shapes import UsageOutput
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -31,7 +32,7 @@ Day = Annotated[date, BeforeValidator(_written_out)]
 router = APIRouter(prefix="/v1/usage", tags=["limits"])
 
 
-@router.get("", response_model=Page[UsageOutput], dependencies=[READ], responses=responses("invalid_cursor"))
+@router.get("", response_model=Page[Usage], dependencies=[READ], responses=responses("invalid_cursor"))
 def list_usage(
     store: StoreDep,
     from_: Annotated[
@@ -41,10 +42,10 @@ def list_usage(
     by: Annotated[By, Query(description="What is added up: each day, each model or each job.")] = "day",
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Any:
+) -> Answer:
     """What was used, added up for each day, model or job."""
     first, last = days_of(store, None)
     first, last = from_.isoformat() if from_ else first, to.isoformat() if to else last
     pager = Pager("usage", by, first, last)
     found = store.usage.between(first, last, by, pager.after(cursor, ""), limit + 1)
-    return pager.page(found, limit, lambda line: line[0], lambda line: usage_view(by, *line))
+    return Answer(pager.page(found, limit, lambda line: line[0], lambda line: usage_view(by, *line)))

@@ -16,7 +16,8 @@ from rowmill.core.errors import NotFound
 from rowmill.db.database import Database, DbRow, Maintenance, Presence, Transaction
 from rowmill.db.values import new_id, placeholders
 from rowmill.ledger.events import Event, Events
-from rowmill.webhooks.delivery import Again, Delivery, DeliveryAttempt, DeliveryStatus, Ruling, Webhook
+from rowmill.shapes.webhooks import DeliveryStatus
+from rowmill.webhooks.delivery import Again, Delivery, DeliveryAttempt, Ruling, Webhook
 from rowmill.webhooks.store import FIELDS as WEBHOOK_FIELDS
 from rowmill.webhooks.store import deactivate, no_webhook, webhook_of
 

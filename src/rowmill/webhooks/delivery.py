@@ -5,15 +5,16 @@ Source: Standard Webhooks 1.0.0, "Deliverability and reliability" and "Delivery 
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from random import Random
+from typing import Final, get_args
 
-from rowmill.core.status import JobStatus
+from rowmill.shapes.events import StatusEvent
+from rowmill.shapes.webhooks import DeliveryStatus, WebhookEventType
 
-EVENT_TYPES = ("job.created", *(f"job.{status}" for status in JobStatus), "job.deleted")
+EVENT_TYPES: tuple[StatusEvent, ...] = get_args(StatusEvent)
 """What a webhook can be told of."""
 
-TEST = "webhook.test"
+TEST: Final = "webhook.test"
 """The type of what is sent to try a webhook. It is sent once: whoever tries it is looking."""
 
 SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
@@ -26,12 +27,6 @@ _JITTER = 0.2
 _GONE = 410
 
 
-class DeliveryStatus(StrEnum):
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-
-
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """``events`` are the types that it is told of, all where there are none; ``secret`` and ``old_secret``, which also
@@ -39,7 +34,7 @@ class Webhook:
 
     id: str
     url: str
-    events: list[str]
+    events: list[StatusEvent]
     secret: str
     old_secret: str | None
     old_until: float | None
@@ -57,7 +52,7 @@ class Delivery:
     id: str
     webhook: str
     event: int
-    type: str
+    type: WebhookEventType
     payload: str
     status: DeliveryStatus
     tries: int

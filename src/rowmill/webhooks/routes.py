@@ -1,30 +1,25 @@
 """Webhooks: made, listed, changed, tried, deleted; what was delivered to them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from rowmill.core.bounds import NO_LIMIT
 from rowmill.http import etags
 from rowmill.http.access import ADMIN
+from rowmill.http.answers import Answer
 from rowmill.http.context import StoreDep
 from rowmill.http.etags import IfMatch, etag_of
 from rowmill.http.idempotency import Made, OnceDep
 from rowmill.http.paging import Cursor, Limit, Pager
 from rowmill.http.problems import responses
+from rowmill.shapes import webhooks as shapes
 from rowmill.shapes.base import Page
 from rowmill.webhooks import service as webhooks
 from rowmill.webhooks.deliveries import Deliveries
-from rowmill.webhooks.delivery import DeliveryStatus, Webhook
-from rowmill.webhooks.service import delivery_view, webhook_view
-from rowmill.webhooks.shapes import (
-    DeliveryOutput,
-    WebhookChange,
-    WebhookEvent,
-    WebhookInput,
-    WebhookOutput,
-    WebhookWithSecret,
-)
+from rowmill.webhooks.delivery import Webhook
+from rowmill.webhooks.inputs import WebhookChange, WebhookInput
+from rowmill.webhooks.service import delivery_view, new_webhook_view, webhook_view
 from rowmill.webhooks.store import Webhooks
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
@@ -46,7 +41,7 @@ WebhookDep = Annotated[Webhook, Depends(the_webhook)]
 @router.post(
     "",
     status_code=201,
-    response_model=WebhookWithSecret,
+    response_model=shapes.NewWebhook,
     dependencies=[ADMIN],
     responses=responses("idempotency_key_reused", "usage"),
 )
@@ -56,43 +51,39 @@ def create_webhook(store: StoreDep, once: OnceDep, asked: WebhookInput) -> Respo
     def make(webhook_id: str) -> Made:
         webhook, secret = webhooks.create(store, webhook_id, asked.url, asked.events)
         headers = {"Location": f"/v1/webhooks/{webhook.id}", "ETag": _etag(webhook)}
-        return Made(webhook_view(webhook, secret), headers=headers)
+        return Made(new_webhook_view(webhook, secret), headers=headers)
 
     return once("whk", asked, make)
 
 
-@router.get("", response_model=Page[WebhookOutput], dependencies=[ADMIN], responses=responses("invalid_cursor"))
-def list_webhooks(store: StoreDep, limit: Limit = 50, cursor: Cursor = None) -> Any:
+@router.get("", response_model=Page[shapes.Webhook], dependencies=[ADMIN], responses=responses("invalid_cursor"))
+def list_webhooks(store: StoreDep, limit: Limit = 50, cursor: Cursor = None) -> Answer:
     """Webhooks, in the order of their ids."""
     pager = Pager("webhooks")
     found = Webhooks(store.database).page(pager.after(cursor, ""), limit + 1)
-    return pager.page(found, limit, lambda webhook: webhook.id, webhook_view)
+    return Answer(pager.page(found, limit, lambda webhook: webhook.id, webhook_view))
 
 
-@router.get("/{webhook_id}", response_model=WebhookOutput, dependencies=[ADMIN], responses=responses("not_found"))
-def get_webhook(webhook: WebhookDep, response: Response) -> Any:
+@router.get("/{webhook_id}", response_model=shapes.Webhook, dependencies=[ADMIN], responses=responses("not_found"))
+def get_webhook(webhook: WebhookDep) -> Answer:
     """A webhook."""
-    response.headers["ETag"] = _etag(webhook)
-    return webhook_view(webhook)
+    return Answer(webhook_view(webhook), headers={"ETag": _etag(webhook)})
 
 
 @router.patch(
     "/{webhook_id}",
-    response_model=WebhookOutput,
+    response_model=shapes.Webhook,
     dependencies=[ADMIN],
     responses=responses("not_found", "precondition_failed", "usage"),
 )
-def change_webhook(
-    store: StoreDep, webhook_id: WebhookId, change: WebhookChange, response: Response, if_match: IfMatch = None
-) -> Any:
+def change_webhook(store: StoreDep, webhook_id: WebhookId, change: WebhookChange, if_match: IfMatch = None) -> Answer:
     """Changes a webhook. Turned off, what is on its way to it fails; turned on, it is told of what happens then."""
     changed = None
     while changed is None:  # somebody else may change it at this moment
         webhook = Webhooks(store.database).get(webhook_id)
         etags.check(if_match, _etag(webhook))
         changed = webhooks.change(store, webhook, url=change.url, events=change.events, active=change.active)
-    response.headers["ETag"] = _etag(changed)
-    return webhook_view(changed)
+    return Answer(webhook_view(changed), headers={"ETag": _etag(changed)})
 
 
 @router.delete(
@@ -112,19 +103,18 @@ def delete_webhook(store: StoreDep, webhook_id: WebhookId, if_match: IfMatch = N
 
 
 @router.post(
-    "/{webhook_id}/rotate", response_model=WebhookWithSecret, dependencies=[ADMIN], responses=responses("not_found")
+    "/{webhook_id}/rotate", response_model=shapes.NewWebhook, dependencies=[ADMIN], responses=responses("not_found")
 )
-def rotate_webhook_secret(store: StoreDep, webhook: WebhookDep, response: Response) -> Any:
+def rotate_webhook_secret(store: StoreDep, webhook: WebhookDep) -> Answer:
     """Gives a webhook a new secret, shown this once. For a day, signatures are made with the one before, too."""
     rotated, secret = webhooks.rotate(store, webhook)
-    response.headers["ETag"] = _etag(rotated)
-    return webhook_view(rotated, secret)
+    return Answer(new_webhook_view(rotated, secret), headers={"ETag": _etag(rotated)})
 
 
 @router.post(
     "/{webhook_id}/test",
     status_code=201,
-    response_model=DeliveryOutput,
+    response_model=shapes.Delivery,
     dependencies=[ADMIN],
     responses=responses("idempotency_key_reused", "not_found"),
 )
@@ -136,32 +126,35 @@ def test_webhook(store: StoreDep, once: OnceDep, webhook: WebhookDep) -> Respons
 
 @router.get(
     "/{webhook_id}/deliveries",
-    response_model=Page[DeliveryOutput],
+    response_model=Page[shapes.Delivery],
     dependencies=[ADMIN],
     responses=responses("not_found", "invalid_cursor"),
 )
 def list_deliveries(
     store: StoreDep,
     webhook: WebhookDep,
-    status: Annotated[DeliveryStatus | None, Query(description="Only deliveries of this status.")] = None,
+    status: Annotated[shapes.DeliveryStatus | None, Query(description="Only deliveries of this status.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Any:
+) -> Answer:
     """What was or is to be sent to a webhook, newest first, with the tries."""
     pager = Pager("deliveries", webhook.id, status)
     found = Deliveries(store.database).page(webhook.id, status, pager.after(cursor, NO_LIMIT), limit + 1)
-    return pager.page(found, limit, lambda delivery: delivery.pk, lambda delivery: delivery_view(store, delivery))
+    return Answer(
+        pager.page(found, limit, lambda delivery: delivery.pk, lambda delivery: delivery_view(store, delivery))
+    )
 
 
 @router.post(
     "/{webhook_id}/deliveries/{delivery_id}/redeliver",
-    response_model=DeliveryOutput,
+    response_model=shapes.Delivery,
     dependencies=[ADMIN],
     responses=responses("not_found"),
 )
-def redeliver(store: StoreDep, webhook: WebhookDep, delivery_id: DeliveryId) -> Any:
+def redeliver(store: StoreDep, webhook: WebhookDep, delivery_id: DeliveryId) -> Answer:
     """Sends a delivery again now, with the same id and content, and with all its tries before it."""
-    return delivery_view(store, Deliveries(store.database).redeliver(webhook.id, delivery_id, store.clock()))
+    redelivered = Deliveries(store.database).redeliver(webhook.id, delivery_id, store.clock())
+    return Answer(delivery_view(store, redelivered))
 
 
 @told.post(
@@ -172,7 +165,7 @@ def redeliver(store: StoreDep, webhook: WebhookDep, delivery_id: DeliveryId) -> 
     responses={410: {"description": "Turns the webhook off."}, "default": {"description": "It is tried again."}},
 )
 def receive_event(
-    event: WebhookEvent,
+    event: shapes.WebhookEvent,
     delivery: Annotated[str, Header(alias="webhook-id", description="The delivery's id, the same with every try.")],
     at: Annotated[int, Header(alias="webhook-timestamp", description="When this try was made, in Unix seconds.")],
     signature: Annotated[str, Header(alias="webhook-signature", description="After Standard Webhooks: `v1,…`.")],

@@ -4,15 +4,15 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Any
 
 import orjson
 from yarl import URL
 
 from rowmill.core.errors import NotFound, UsageError
 from rowmill.core.suggest import did_you_mean
-from rowmill.core.timestamps import moment
+from rowmill.core.timestamps import utc
 from rowmill.ledger.store import Store
+from rowmill.shapes import webhooks as shapes
 from rowmill.webhooks.deliveries import Deliveries
 from rowmill.webhooks.delivery import EVENT_TYPES, TEST, Delivery, DeliveryAttempt, Webhook
 from rowmill.webhooks.payload import payload_of_test
@@ -117,32 +117,28 @@ def checked_events(events: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(events))
 
 
-def webhook_view(webhook: Webhook, secret: str | None = None) -> dict[str, Any]:
-    """``webhook`` as JSON knows it; with its secret only where that has just been made."""
-    view = {
-        "id": webhook.id,
-        "url": webhook.url,
-        "events": webhook.events,
-        "active": webhook.active,
-        "created_at": moment(webhook.created_at),
-    }
-    return view if secret is None else {**view, "secret": secret}
+def webhook_view(webhook: Webhook) -> shapes.Webhook:
+    """``webhook`` as it is shown, without its secret."""
+    return shapes.Webhook(webhook.id, webhook.url, webhook.events, webhook.active, utc(webhook.created_at))
 
 
-def delivery_view(store: Store, delivery: Delivery) -> dict[str, Any]:
-    """``delivery`` with its last tries as JSON knows it. While it is being sent, ``next_attempt_at`` is the moment from
-    which it is tried again if nothing comes of that."""
-    return {
-        "id": delivery.id,
-        "type": delivery.type,
-        "status": delivery.status,
-        "payload": orjson.loads(delivery.payload),
-        "created_at": moment(delivery.created_at),
-        "next_attempt_at": moment(delivery.due_at),
-        "attempts": [
-            _attempt(each) for each in Deliveries(store.database).attempts(delivery.pk, limit=_ATTEMPTS_SHOWN)
-        ],
-    }
+def new_webhook_view(webhook: Webhook, secret: str) -> shapes.NewWebhook:
+    """``webhook`` with the ``secret`` that it has just been given."""
+    return shapes.NewWebhook(webhook.id, webhook.url, webhook.events, webhook.active, utc(webhook.created_at), secret)
+
+
+def delivery_view(store: Store, delivery: Delivery) -> shapes.Delivery:
+    """``delivery`` with its last attempts."""
+    attempts = Deliveries(store.database).attempts(delivery.pk, limit=_ATTEMPTS_SHOWN)
+    return shapes.Delivery(
+        id=delivery.id,
+        type=delivery.type,
+        status=delivery.status,
+        payload=orjson.loads(delivery.payload),
+        created_at=utc(delivery.created_at),
+        next_attempt_at=utc(delivery.due_at),
+        attempts=[_attempt(each) for each in attempts],
+    )
 
 
 def _is_host(name: str) -> bool:
@@ -152,14 +148,14 @@ def _is_host(name: str) -> bool:
     return len(name) <= _LONGEST_HOST and all(map(_LABEL.fullmatch, name.split(".")))
 
 
-def _attempt(attempt: DeliveryAttempt) -> dict[str, Any]:
-    return {
-        "number": attempt.number,
-        "at": moment(attempt.at),
-        "duration_seconds": round(attempt.duration, 3),
-        "http_status": attempt.http_status,
-        "error": attempt.error,
-    }
+def _attempt(attempt: DeliveryAttempt) -> shapes.DeliveryAttempt:
+    return shapes.DeliveryAttempt(
+        number=attempt.number,
+        at=utc(attempt.at),
+        duration_seconds=round(attempt.duration, 3),
+        http_status=attempt.http_status,
+        error=attempt.error,
+    )
 
 
 def _context(id_: str) -> str:

@@ -7,7 +7,8 @@ import orjson
 from rowmill.core.errors import NotFound
 from rowmill.db.database import Database, DbRow, Transaction
 from rowmill.db.values import dump
-from rowmill.webhooks.delivery import DeliveryStatus, Webhook
+from rowmill.shapes.webhooks import DeliveryStatus
+from rowmill.webhooks.delivery import Webhook
 
 FIELDS = "id, url, events, secret, old_secret, old_until, active, revision, created_at"
 _LAST_EVENT = "(SELECT coalesce(max(seq), 0) FROM events)"

@@ -12,7 +12,7 @@ from rowmill.api.examples import JOBS
 from rowmill.core.access import Access
 from rowmill.http.problems import STATUS_OF
 from rowmill.ledger.store import Store
-from rowmill.webhooks.payload import FIELDS, payload_of, payload_of_test
+from rowmill.webhooks.payload import payload_of, payload_of_test
 from tests.support.made import completed
 from tests.support.serving import PROBLEM, Api
 from tests.unit.http.test_access import NEEDED
@@ -149,7 +149,17 @@ def test_what_webhooks_are_sent_is_described(document: dict[str, Any], store: St
     assert [payload["type"] for payload in payloads][-1] == "job.completed"
     for payload in (*payloads, json.loads(payload_of_test("whk_1", 0.0))):
         told.validate(payload)
-    assert {*FIELDS, "deleted"} == document["components"]["schemas"]["ToldJob"]["properties"].keys()
+
+
+def test_the_description_lists_every_error_code(document: dict[str, Any]) -> None:
+    assert document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"] == sorted(STATUS_OF)
+
+
+def test_a_field_that_a_shape_inherits_keeps_its_description(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["Job"]["properties"]["cost_usd"]["description"].startswith("Cost of all attempts")
+    assert schemas["NewToken"]["properties"]["used_at"]["description"]
+    assert schemas["NewWebhook"]["properties"]["events"]["description"]
 
 
 def test_a_token_is_described_as_bearer(document: dict[str, Any]) -> None:

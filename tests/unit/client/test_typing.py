@@ -12,7 +12,9 @@ from typing import Any, assert_type
 import rowmill
 from rowmill import AsyncClient, AsyncJob, Client, Job
 from rowmill.client.events import Event
-from rowmill.client.models import File, Row, Token
+from rowmill.shapes.files import File
+from rowmill.shapes.rows import Row
+from rowmill.shapes.tokens import Token
 
 client = Client()
 assert_type(client.jobs.get("job_1"), Job)

@@ -12,10 +12,11 @@ import pytest
 
 from rowmill.connections import check as connection_check
 from rowmill.connections import service as connections
-from rowmill.connections.check import Checked, Verdict, check_connection
+from rowmill.connections.check import check_connection
 from rowmill.core.errors import NotFound, StoreError
 from rowmill.ledger.opening import default_home
 from rowmill.ledger.store import Store
+from rowmill.shapes.connections import ConnectionTest, Verdict
 from rowmill.testing import ModelServer, Reply
 
 KEY = "sk-very-secret-1234"
@@ -26,7 +27,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
-def checked(store: Store, url: str, model: str | None = None, key: str | None = KEY) -> Checked:
+def checked(store: Store, url: str, model: str | None = None, key: str | None = KEY) -> ConnectionTest:
     connections.add(store, "acme", "openai", base_url=url, key=key)
     return check_connection(store, "acme", model)
 
@@ -135,7 +136,7 @@ def test_a_lost_key_and_an_unknown_connection_are_errors(store: Store) -> None:
 
 
 def test_it_may_be_asked_from_any_thread(store: Store) -> None:
-    found: list[Checked] = []
+    found: list[ConnectionTest] = []
     with ModelServer() as server:
         thread = threading.Thread(target=lambda: found.append(checked(store, server.url)))
         thread.start()

@@ -28,7 +28,7 @@ def test_a_connection_keeps_its_key_sealed_and_shows_only_that_there_is_one(stor
     assert connections.get(store, "acme") == made
     assert key_of(store, "acme") == KEY
     view = connections.connection_view(made)
-    assert (view["base_url"], view["has_key"], view["rpm"], view["tpm"]) == ("http://a/v1", True, 60, None)
+    assert (view.base_url, view.has_key, view.rpm, view.tpm) == ("http://a/v1", True, 60, None)
     assert KEY not in repr(made) + repr(view)
 
 

@@ -86,4 +86,4 @@ def test_its_use_is_noted_once_a_minute(store: Store) -> None:
 
 def test_the_view_holds_nothing_that_lets_in(store: Store) -> None:
     made, _ = tokens.create(store, "ci", Access.READ)
-    assert tokens.token_view(made).keys() == {"id", "name", "scope", "created_at", "used_at"}
+    assert vars(tokens.token_view(made)).keys() == {"id", "name", "scope", "created_at", "used_at"}

@@ -8,6 +8,7 @@ from rowmill.core.job import Job
 from rowmill.core.status import JobStatus, PauseReason
 from rowmill.core.usage import UsageLimits
 from rowmill.ledger.store import Store
+from rowmill.shapes.usage import Limits
 from rowmill.usage.limits import limits_view, requeue_within_limits, set_limits
 from tests.support.work import begin, complete, make, settle
 
@@ -44,22 +45,14 @@ def status(store: Store, job: Job) -> JobStatus:
 
 
 def test_limits_are_shown_with_what_is_used_and_left(store: Store, engine: str, reviews: Path) -> None:
-    assert limits_view(store) == {
-        "month": "2023-11",
-        "rows_per_month": None,
-        "rows_used": 0,
-        "rows_left": None,
-        "usd_per_month": None,
-        "usd_used": 0.0,
-        "usd_left": None,
-    }
+    assert limits_view(store) == Limits("2023-11", None, 0, None, None, 0.0, None)
     complete(store, engine, make(store, engine, reviews), dict.fromkeys(range(1, 5), "good"))
     assert set_limits(store, rows_per_month=10, usd_per_month=Decimal("0.5"))
     view = limits_view(store)
-    assert (view["rows_per_month"], view["rows_used"], view["rows_left"]) == (10, 4, 6)
-    assert (view["usd_per_month"], view["usd_used"], view["usd_left"]) == (0.5, 6e-06, 0.499994)
+    assert (view.rows_per_month, view.rows_used, view.rows_left) == (10, 4, 6)
+    assert (view.usd_per_month, view.usd_used, view.usd_left) == (0.5, 6e-06, 0.499994)
     set_limits(store, rows_per_month=3)
-    assert limits_view(store)["rows_left"] == 0
+    assert limits_view(store).rows_left == 0
 
 
 def test_each_limit_is_set_and_removed_for_itself(store: Store) -> None:

@@ -3,21 +3,15 @@ import pytest
 from rowmill.core.errors import UsageError
 from rowmill.core.usage import Used
 from rowmill.ledger.store import Store
+from rowmill.shapes.usage import Usage
 from rowmill.usage.report import days_of, usage_view
 
 
 def test_usage_says_of_what_it_is() -> None:
     used = Used(3, 4, 10, 2, 1_500_000_000)
-    assert usage_view("model", "openai/m", used) == {
-        "day": None,
-        "model": "openai/m",
-        "job": None,
-        "rows": 3,
-        "attempts": 4,
-        "tokens_in": 10,
-        "tokens_out": 2,
-        "cost_usd": 1.5,
-    }
+    assert usage_view("model", "openai/m", used) == Usage(
+        day=None, model="openai/m", job=None, rows=3, attempts=4, tokens_in=10, tokens_out=2, cost_usd=1.5
+    )
 
 
 def test_a_month_is_this_one_unless_said_otherwise(store: Store) -> None:

@@ -2,6 +2,7 @@ from random import Random
 
 import pytest
 
+from rowmill.shapes.webhooks import DeliveryStatus, WebhookEventType
 from rowmill.webhooks.delivery import (
     EVENT_TYPES,
     LONGEST_WAIT,
@@ -10,7 +11,6 @@ from rowmill.webhooks.delivery import (
     Again,
     Delivery,
     DeliveryAttempt,
-    DeliveryStatus,
     Ruling,
     rule,
 )
@@ -19,7 +19,11 @@ HOUR = 3600.0
 
 
 def _rule(
-    http_status: int | None, tries: int = 0, retry_after: float | None = None, type_: str = "job.failed", seed: int = 1
+    http_status: int | None,
+    tries: int = 0,
+    retry_after: float | None = None,
+    type_: WebhookEventType = "job.failed",
+    seed: int = 1,
 ) -> Ruling:
     delivery = Delivery(1, "msg_1", "whk_1", 1, type_, "{}", DeliveryStatus.PENDING, tries, None, 0.0)
     good = http_status is not None and 200 <= http_status < 300

@@ -13,10 +13,11 @@ import pytest
 
 from rowmill.core.errors import StoreError
 from rowmill.ledger.store import Store
+from rowmill.shapes.webhooks import DeliveryStatus
 from rowmill.testing.http_protocol import HttpRequest, HttpResponse
 from rowmill.webhooks import service as webhooks
 from rowmill.webhooks.deliveries import Deliveries
-from rowmill.webhooks.delivery import DeliveryStatus, Webhook
+from rowmill.webhooks.delivery import Webhook
 from rowmill.webhooks.sender import POLL, WebhookSender
 from rowmill.webhooks.store import Webhooks
 from tests.support.receiver import OK, Receiver, Script, Stillness, receiver

@@ -19,8 +19,8 @@ def _all_that_is_kept(store: Store) -> str:
 
 def test_a_secret_is_kept_sealed_and_shown_once(store: Store) -> None:
     made, secret = webhooks.create(store, "whk_1", URL, ["job.failed"])
-    assert webhooks.webhook_view(made, secret)["secret"] == secret
-    assert "secret" not in webhooks.webhook_view(Webhooks(store.database).get("whk_1"))
+    assert webhooks.new_webhook_view(made, secret).secret == secret
+    assert secret not in repr(vars(webhooks.webhook_view(Webhooks(store.database).get("whk_1"))))
     assert secret not in _all_that_is_kept(store)
     assert webhooks.signing_secrets(store, made, store.clock()) == [secret]
 
@@ -145,8 +145,8 @@ def test_a_test_is_due_at_once_and_made_once(store: Store, tried: Webhook) -> No
 
 def test_a_delivery_shows_what_was_sent(store: Store, tried: Webhook) -> None:
     shown = webhooks.delivery_view(store, Deliveries(store.database).get("whk_1", "msg_1"))
-    assert shown["payload"]["data"] == {"webhook": tried.id}
-    assert (shown["id"], shown["type"], shown["status"], shown["attempts"]) == ("msg_1", "webhook.test", "pending", [])
+    assert shown.payload["data"] == {"webhook": tried.id}
+    assert (shown.id, shown.type, shown.status, shown.attempts) == ("msg_1", "webhook.test", "pending", [])
 
 
 def test_a_deleted_webhook_leaves_no_delivery(store: Store, tried: Webhook) -> None:

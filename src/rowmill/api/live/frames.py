@@ -1,6 +1,6 @@
 """Jobs and what happened to them, written as server-sent events (the HTML standard, section 9.2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 from fastapi.sse import format_sse_event
@@ -11,12 +11,9 @@ from rowmill.core.timestamps import moment
 from rowmill.http.remedies import REMEDIES
 from rowmill.jobs.view import job_view
 from rowmill.ledger.events import Event
-from rowmill.shapes.jobs import JobOutput
+from rowmill.shapes.base import to_json
 
 _ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
-_BY_TIME = {"duration_seconds", "rate", "eta_seconds"}
-"""Fields that change by the mere passing of time, which is no progress."""
-
 _RETRY = 2000
 """Milliseconds after which a browser connects again."""
 
@@ -48,9 +45,9 @@ class StatusFrame:
 
 
 def snapshot_of(job: Job, now: float) -> Snapshot:
-    shown = JobOutput.model_validate(job_view(job, now, REMEDIES))
-    text = shown.model_dump_json(by_alias=True)
-    mark = hash(shown.model_dump_json(exclude=_BY_TIME))
+    shown = job_view(job, now, REMEDIES)
+    text = to_json(shown).decode()
+    mark = hash(to_json(replace(shown, duration_seconds=0.0, rate=None, eta_seconds=None)))
     frame = _frame("job.progress", now, text)
     return Snapshot(job.id, job.type, text, frame, mark, has_ended(job))
 

@@ -1,14 +1,16 @@
 """Datasets: made, listed, shown with their records, deleted."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from rowmill.api import lookup
+from rowmill.api.inputs import DatasetInput
 from rowmill.core.errors import NotFound
 from rowmill.engine.inputs import result_columns
 from rowmill.http import etags
 from rowmill.http.access import ADMIN, READ, RUN
+from rowmill.http.answers import Answer
 from rowmill.http.context import ContextDep, StoreDep
 from rowmill.http.etags import IfMatch, etag_of
 from rowmill.http.idempotency import Made, OnceDep
@@ -18,8 +20,8 @@ from rowmill.jobs import retention
 from rowmill.jobs.datasets import check_dataset_name, profile, record, records_page
 from rowmill.jobs.view import dataset_view, record_view
 from rowmill.ledger.store import Store
+from rowmill.shapes import datasets as shapes
 from rowmill.shapes.base import Json, Page
-from rowmill.shapes.datasets import DatasetInput, DatasetOutput, RecordHistory, RecordOutput
 from rowmill.tables.dataset import Dataset
 from rowmill.tables.schema import Field, declared_schema
 
@@ -40,7 +42,7 @@ DatasetDep = Annotated[Dataset, Depends(_the_dataset)]
 @router.post(
     "",
     status_code=201,
-    response_model=DatasetOutput,
+    response_model=shapes.Dataset,
     dependencies=[RUN],
     responses=responses("conflict", "usage", "idempotency_key_reused", "too_large"),
 )
@@ -58,19 +60,18 @@ def create_dataset(context: ContextDep, once: OnceDep, asked: DatasetInput) -> R
     return once("ds", asked, make)
 
 
-@router.get("", response_model=Page[DatasetOutput], dependencies=[READ], responses=responses("invalid_cursor"))
-def list_datasets(store: StoreDep, limit: Limit = 50, cursor: Cursor = None) -> Any:
+@router.get("", response_model=Page[shapes.Dataset], dependencies=[READ], responses=responses("invalid_cursor"))
+def list_datasets(store: StoreDep, limit: Limit = 50, cursor: Cursor = None) -> Answer:
     """Datasets by name, but for those that hold the input of one job."""
     pager = Pager("datasets")
     found = store.datasets.page(pager.after(cursor, ""), limit + 1)
-    return pager.page(found, limit, lambda dataset: dataset.name, dataset_view)
+    return Answer(pager.page(found, limit, lambda dataset: dataset.name, dataset_view))
 
 
-@router.get("/{dataset}", response_model=DatasetOutput, dependencies=[READ], responses=responses("not_found"))
-def get_dataset(store: StoreDep, dataset: DatasetDep, response: Response) -> Any:
+@router.get("/{dataset}", response_model=shapes.Dataset, dependencies=[READ], responses=responses("not_found"))
+def get_dataset(store: StoreDep, dataset: DatasetDep) -> Answer:
     """A dataset and its columns. Its ETag changes with its revision."""
-    response.headers["ETag"] = _etag(dataset)
-    return _shown(store, dataset)
+    return Answer(_shown(store, dataset), headers={"ETag": _etag(dataset)})
 
 
 @router.delete(
@@ -93,7 +94,7 @@ def delete_dataset(
 
 @router.get(
     "/{dataset}/records",
-    response_model=Page[RecordOutput],
+    response_model=Page[shapes.Record],
     dependencies=[READ],
     responses=responses("not_found", "invalid_cursor", "usage"),
 )
@@ -112,36 +113,39 @@ def list_records(
     ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Any:
+) -> Answer:
     """Records by number as they stand, with the columns that jobs have added."""
     pager = Pager("records", dataset.id, where)
     page = records_page(store, dataset, where, pager.after(cursor, 0), limit)
-    return pager.part(page.records, page.after, lambda each: {"record": each[0], "values": each[1]})
+    return Answer(pager.part(page.records, page.after, lambda each: shapes.Record(*each)))
 
 
 @router.get(
-    "/{dataset}/records/{number}", response_model=RecordHistory, dependencies=[READ], responses=responses("not_found")
+    "/{dataset}/records/{number}",
+    response_model=shapes.RecordHistory,
+    dependencies=[READ],
+    responses=responses("not_found"),
 )
 def get_record(
     store: StoreDep,
     dataset: DatasetDep,
     number: Annotated[int, Path(ge=1, le=_LAST, description="The record's number.")],
-) -> Any:
+) -> Answer:
     """A record with its versions and what jobs have found for it."""
     found = record(store, dataset, number)
     if found is None:
         raise NotFound(f"{dataset.name} has no record {number}.", f"Its records are numbered 1 to {dataset.rows}.")
-    return record_view(store, dataset, found)
+    return Answer(record_view(store, dataset, found))
 
 
 @router.get("/{dataset}/profile", response_model=Json, dependencies=[READ], responses=responses("not_found"))
-def get_profile(store: StoreDep, dataset: DatasetDep) -> Any:
+def get_profile(store: StoreDep, dataset: DatasetDep) -> Answer:
     """What the columns hold. The first time after an import every record is read for it."""
-    return profile(store, dataset)
+    return Answer(profile(store, dataset))
 
 
-def _shown(store: Store, dataset: Dataset) -> dict[str, Any]:
-    return {**dataset_view(dataset), "result_columns": result_columns(store, dataset)}
+def _shown(store: Store, dataset: Dataset) -> shapes.Dataset:
+    return dataset_view(dataset, result_columns(store, dataset))
 
 
 def _etag(dataset: Dataset) -> str:

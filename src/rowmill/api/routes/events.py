@@ -5,6 +5,7 @@ from typing import Annotated, Any, cast, get_args
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
+from rowmill.api.examples import STREAM
 from rowmill.api.live import frames
 from rowmill.api.live.hub import Hub, Listener
 from rowmill.api.live.stream import EventStream, start
@@ -15,7 +16,7 @@ from rowmill.core.status import JobType
 from rowmill.http.access import READ, CallerDep
 from rowmill.http.context import Context, ContextDep
 from rowmill.http.problems import responses
-from rowmill.shapes.events import STREAM, EventType
+from rowmill.shapes.events import StreamEvent
 from rowmill.tokens.store import Tokens
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[READ])
@@ -43,7 +44,7 @@ _STREAM: dict[str, Any] = {
                 "required": ["data"],
                 "properties": {
                     "id": {"type": "string", "description": "The number of a status event."},
-                    "event": {"type": "string", "enum": list(get_args(EventType))},
+                    "event": {"type": "string", "enum": list(get_args(StreamEvent))},
                     "data": {
                         "type": "string",
                         "contentMediaType": "application/json",

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
 from rowmill.api import lookup
 from rowmill.api.examples import JOBS
+from rowmill.api.inputs import JobChange, JobInput, RetryInput
 from rowmill.api.submissions import submit_job
 from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.errors import Busy
@@ -17,6 +18,7 @@ from rowmill.core.ranges import parse_ranges
 from rowmill.core.status import Action, JobStatus, JobType
 from rowmill.http import etags
 from rowmill.http.access import ADMIN, READ, RUN
+from rowmill.http.answers import Answer
 from rowmill.http.context import ContextDep, StoreDep
 from rowmill.http.etags import IfMatch, etag_of
 from rowmill.http.idempotency import Made, OnceDep
@@ -26,8 +28,8 @@ from rowmill.http.remedies import REMEDIES
 from rowmill.jobs import control, retention
 from rowmill.jobs.view import job_view
 from rowmill.ledger.store import Store
+from rowmill.shapes import jobs as shapes
 from rowmill.shapes.base import Page
-from rowmill.shapes.jobs import JobChange, JobInput, JobOutput, RetryInput
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -48,7 +50,7 @@ def _the_job(store: StoreDep, job_id: JobId) -> Job:
 JobDep = Annotated[Job, Depends(_the_job)]
 
 
-def shown(store: Store, job: Job) -> dict[str, Any]:
+def shown(store: Store, job: Job) -> shapes.Job:
     """``job`` with its executions."""
     return job_view(job, store.clock(), REMEDIES, store.browse.executions(job.pk))
 
@@ -56,7 +58,7 @@ def shown(store: Store, job: Job) -> dict[str, Any]:
 @router.post(
     "",
     status_code=201,
-    response_model=JobOutput,
+    response_model=shapes.Job,
     dependencies=[RUN],
     responses=responses(*_WHY_NOT),
     max_body_size=_LARGEST,
@@ -68,42 +70,39 @@ def create_job(context: ContextDep, once: OnceDep, asked: Annotated[JobInput, Bo
         store = context.store
         job = store.browse.job_by_id(job_id) or submit_job(context, asked, job_id)
         context.wake()
-        return Made(JobOutput(**shown(store, job)), headers={"Location": f"/v1/jobs/{job.id}", "ETag": _etag(job)})
+        return Made(shown(store, job), headers={"Location": f"/v1/jobs/{job.id}", "ETag": _etag(job)})
 
     return once("job", asked, make)
 
 
-@router.get("", response_model=Page[JobOutput], dependencies=[READ], responses=responses("invalid_cursor"))
+@router.get("", response_model=Page[shapes.Job], dependencies=[READ], responses=responses("invalid_cursor"))
 def list_jobs(
     store: StoreDep,
     status: Annotated[JobStatus | None, Query(description="Only jobs of this status.")] = None,
     type_: Annotated[JobType | None, Query(alias="type", description="Only jobs of this type.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Any:
+) -> Answer:
     """Jobs, newest first."""
     pager = Pager("jobs", status, type_)
     found = store.browse.jobs(status, type_, pager.after(cursor, NO_LIMIT), limit + 1)
     now = store.clock()
-    return pager.page(found, limit, lambda job: job.pk, lambda job: job_view(job, now, REMEDIES))
+    return Answer(pager.page(found, limit, lambda job: job.pk, lambda job: job_view(job, now, REMEDIES)))
 
 
-@router.get("/{job_id}", response_model=JobOutput, dependencies=[READ], responses=responses("not_found"))
-def get_job(store: StoreDep, job: JobDep, response: Response) -> Any:
+@router.get("/{job_id}", response_model=shapes.Job, dependencies=[READ], responses=responses("not_found"))
+def get_job(store: StoreDep, job: JobDep) -> Answer:
     """A job with its executions. Its ETag is that of what can be changed, not of its progress."""
-    response.headers["ETag"] = _etag(job)
-    return shown(store, job)
+    return Answer(shown(store, job), headers={"ETag": _etag(job)})
 
 
 @router.patch(
     "/{job_id}",
-    response_model=JobOutput,
+    response_model=shapes.Job,
     dependencies=[RUN],
     responses=responses("not_found", "illegal_transition", "precondition_failed", "usage"),
 )
-def change_job(
-    context: ContextDep, job: JobDep, change: JobChange, response: Response, if_match: IfMatch = None
-) -> Any:
+def change_job(context: ContextDep, job: JobDep, change: JobChange, if_match: IfMatch = None) -> Answer:
     """Changes a job's name, metadata or settings; a running job follows at once."""
     store = context.store
     given = change.model_dump(include=change.model_fields_set)
@@ -113,8 +112,7 @@ def change_job(
         job = store.browse.job(job.pk)
         etags.check(if_match, _etag(job))
     context.wake()
-    response.headers["ETag"] = _etag(changed)
-    return shown(store, changed)
+    return Answer(shown(store, changed), headers={"ETag": _etag(changed)})
 
 
 @router.delete(
@@ -131,54 +129,54 @@ def delete_job(store: StoreDep, job: JobDep, if_match: IfMatch = None) -> None:
 
 
 _STEERED: dict[str, Any] = {
-    "response_model": JobOutput,
+    "response_model": shapes.Job,
     "dependencies": [RUN],
     "responses": responses("not_found", "illegal_transition", "busy", "usage"),
 }
 
 
 @router.post("/{job_id}/start", **_STEERED)
-def start_job(context: ContextDep, job: JobDep) -> Any:
+def start_job(context: ContextDep, job: JobDep) -> Answer:
     """Lets a job begin that was made with `start: false`."""
     return _resumed(context, job)
 
 
 @router.post("/{job_id}/resume", **_STEERED)
-def resume_job(context: ContextDep, job: JobDep) -> Any:
+def resume_job(context: ContextDep, job: JobDep) -> Answer:
     """Goes on with what is left of a paused or failed job; takes back a pause that is still being obeyed."""
     return _resumed(context, job)
 
 
 @router.post("/{job_id}/pause", **_STEERED)
-def pause_job(store: StoreDep, job: JobDep) -> Any:
+def pause_job(store: StoreDep, job: JobDep) -> Answer:
     """Pauses a job: rows in flight are finished and saved. While they are, the answer says `stopping`."""
-    return shown(store, control.pause(store, job))
+    return Answer(shown(store, control.pause(store, job)))
 
 
 @router.post("/{job_id}/cancel", **_STEERED)
-def cancel_job(store: StoreDep, job: JobDep) -> Any:
+def cancel_job(store: StoreDep, job: JobDep) -> Answer:
     """Stops a job for good; what is done is kept."""
-    return shown(store, control.cancel(store, job))
+    return Answer(shown(store, control.cancel(store, job)))
 
 
 @router.post("/{job_id}/retry", **_STEERED)
-def retry_job(context: ContextDep, job: JobDep, asked: RetryInput | None = None) -> Any:
+def retry_job(context: ContextDep, job: JobDep, asked: RetryInput | None = None) -> Answer:
     """Runs failed rows again; of a paused or failed job also what is left."""
     asked = asked or RetryInput()
     ranges = parse_ranges(asked.rows, job.counts.total or 0) if asked.rows else []
     codes = asked.codes or ()
     control.retry(context.store, job, failed_only=asked.failed_only, codes=codes, ranges=ranges, detached=True)
     context.wake()
-    return shown(context.store, context.store.browse.job(job.pk))
+    return Answer(shown(context.store, context.store.browse.job(job.pk)))
 
 
 @router.post("/{job_id}/dismiss", **_STEERED)
-def dismiss_job(store: StoreDep, job: JobDep) -> Any:
+def dismiss_job(store: StoreDep, job: JobDep) -> Answer:
     """Says that the failed rows of a completed job need no attention."""
-    return shown(store, control.dismiss(store, job))
+    return Answer(shown(store, control.dismiss(store, job)))
 
 
-def _resumed(context: ContextDep, job: Job) -> dict[str, Any]:
+def _resumed(context: ContextDep, job: Job) -> Answer:
     store = context.store
     try:
         control.resume(store, job, detached=True)
@@ -188,7 +186,7 @@ def _resumed(context: ContextDep, job: Job) -> dict[str, Any]:
             raise
         # It goes on already: whoever says so twice is not wrong.
     context.wake()
-    return shown(store, store.browse.job(job.pk))
+    return Answer(shown(store, store.browse.job(job.pk)))
 
 
 def _etag(job: Job) -> str:

@@ -1,6 +1,6 @@
 """A job's rows."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
@@ -9,13 +9,14 @@ from rowmill.core.errors import NotFound
 from rowmill.core.job import Row
 from rowmill.core.status import RowStatus
 from rowmill.http.access import READ
+from rowmill.http.answers import Answer
 from rowmill.http.context import StoreDep
 from rowmill.http.paging import Cursor, Limit, Pager
 from rowmill.http.problems import responses
 from rowmill.jobs import rows as browse
 from rowmill.jobs.view import row_view
+from rowmill.shapes import rows as shapes
 from rowmill.shapes.base import Page
-from rowmill.shapes.jobs import RowOutput
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/rows", tags=["rows"], dependencies=[READ])
 
@@ -23,7 +24,7 @@ _LAST = 1 << 53
 RowNumber = Annotated[int, Path(ge=1, le=_LAST, description="Counts from 1 within the job.")]
 
 
-@router.get("", response_model=Page[RowOutput], responses=responses("not_found", "invalid_cursor"))
+@router.get("", response_model=Page[shapes.Row], responses=responses("not_found", "invalid_cursor"))
 def list_rows(
     store: StoreDep,
     job: JobDep,
@@ -31,18 +32,19 @@ def list_rows(
     after: Annotated[int, Query(ge=0, le=_LAST, description="Begin after this row number.")] = 0,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Any:
+) -> Answer:
     """The rows of a job by number, as they stand."""
     pager = Pager("rows", job.id, status)
     found = browse.rows_page(store, job, status, pager.after(cursor, after), limit + 1)
     columns = store.datasets.get(job.dataset).columns
-    return pager.page(found, limit, lambda row: row.number, lambda row: row_view(row, columns, priced=job.priced))
+    page = pager.page(found, limit, lambda row: row.number, lambda row: row_view(row, columns, priced=job.priced))
+    return Answer(page)
 
 
-@router.get("/{number}", response_model=RowOutput, responses=responses("not_found"))
-def get_row(store: StoreDep, job: JobDep, number: RowNumber) -> Any:
+@router.get("/{number}", response_model=shapes.Row, responses=responses("not_found"))
+def get_row(store: StoreDep, job: JobDep, number: RowNumber) -> Answer:
     """One row with all its attempts."""
     found: Row | None = browse.row(store, job, number)
     if found is None:
         raise NotFound(f"{job.id} has no row {number}.", "GET its rows to see which there are.")
-    return row_view(found, store.datasets.get(job.dataset).columns, priced=job.priced)
+    return Answer(row_view(found, store.datasets.get(job.dataset).columns, priced=job.priced))

@@ -99,7 +99,7 @@ def test_a_pause_is_obeyed_and_taken_back(api: Api, models_held: ModelServer, wo
     path = f"/v1/jobs/{made['id']}"
     models_held.wait_for(1)
     pausing = api.post(f"{path}/pause").json
-    assert (pausing["status"], pausing["stopping"], pausing["waiting_for"]) == ("running", True, "rows in flight")
+    assert (pausing["status"], pausing["stopping"], pausing["waiting_for"]) == ("running", True, "in_flight")
     assert api.post(f"{path}/resume").json["stopping"] is False
 
 

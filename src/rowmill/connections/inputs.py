@@ -1,13 +1,12 @@
-"""Connections."""
+"""What requests about connections carry."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from rowmill.connections.check import Verdict
 from rowmill.connections.service import MOST
+from rowmill.http.inputs import Input
 from rowmill.plugins.registry import names
-from rowmill.shapes.base import Input, Moment, Output
 
 BaseUrl = Annotated[
     str,
@@ -55,27 +54,7 @@ class ConnectionChange(_Reached):
     """What is not given stays; null takes it away. A new `base_url` needs its `key` with it, where there is one."""
 
 
-class ConnectionOutput(Output):
-    """How a model provider is reached."""
-
-    id: str = Field(examples=["conn_4m1x2y3z5a6b"])
-    name: str
-    provider: str
-    base_url: str | None
-    has_key: bool
-    rpm: int | None
-    tpm: int | None
-    created_at: Moment
-
-
 class ConnectionTrial(Input):
     model: str | None = Field(
         None, min_length=1, max_length=500, description="Asked for one token: many providers tell only then of credit."
     )
-
-
-class ConnectionTested(Output):
-    """What became of trying a connection."""
-
-    outcome: Verdict
-    message: str = Field(description="In plain words, with what to do.")
