@@ -21,7 +21,7 @@ _LIMIT = click.IntRange(min=0)
 
 @click.group()
 def connections() -> None:
-    """Keep provider addresses, keys and limits under names that jobs can use.
+    """Save provider addresses, API keys and limits under names that jobs can use.
 
     A key is typed at a prompt that shows nothing, or read from stdin where that is no terminal. It is kept encrypted
     and never shown again.
@@ -30,12 +30,14 @@ def connections() -> None:
 
 @connections.command()
 @click.argument("name")
-@click.option("--provider", metavar="NAME", help="An installed provider; openai unless told.")
-@click.option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint, up to and with /v1.")
-@click.option("--rpm", type=_LIMIT, metavar="N", help="At most so many calls a minute, over all jobs; 0 lifts it.")
-@click.option("--tpm", type=_LIMIT, metavar="N", help="At most so many tokens a minute, over all jobs; 0 lifts it.")
-@click.option("--no-key", is_flag=True, help="It needs no key: ask for none, and read none from stdin.")
-@click.option("--replace", is_flag=True, help="Change the connection of that name; what is not given stays.")
+@click.option("--provider", metavar="NAME", help="The provider; default: openai.")
+@click.option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint, including /v1.")
+@click.option("--rpm", type=_LIMIT, metavar="N", help="Limit of calls per minute, shared by all jobs; 0 removes it.")
+@click.option("--tpm", type=_LIMIT, metavar="N", help="Limit of tokens per minute, shared by all jobs; 0 removes it.")
+@click.option("--no-key", is_flag=True, help="The provider needs no API key: do not ask for one or read it from stdin.")
+@click.option(
+    "--replace", is_flag=True, help="Change the existing connection; options that are not given keep their values."
+)
 @json_option
 def add(
     name: str,
@@ -48,7 +50,7 @@ def add(
     replace: bool,
     as_json: bool,
 ) -> None:
-    """Make the connection NAME, or change it with --replace."""
+    """Create the connection NAME, or change it with --replace."""
     limits = {limit: number or None for limit, number in (("rpm", rpm), ("tpm", tpm)) if number is not None}
     given = limits if base_url is None else {**limits, "base_url": base_url}
     with the_store() as store:
@@ -67,7 +69,7 @@ def add(
 @connections.command(name="list")
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List connections; of a key only whether there is one."""
+    """List connections, without their keys."""
     with the_store() as store:
         found = service.every(store)
     if as_json:
@@ -85,10 +87,14 @@ def list_(*, as_json: bool) -> None:
 
 @connections.command()
 @click.argument("name")
-@click.option("--model", metavar="MODEL", help="Ask this model for one token: many tell only then of missing credit.")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    help="Request one token from this model; many providers report missing credit only then.",
+)
 @json_option
 def test(name: str, model: str | None, *, as_json: bool) -> int:
-    """Try the connection NAME now; exits with 3 where it does not work."""
+    """Test the connection NAME now; exits with 3 if it does not work."""
     with the_store() as store:
         checked = check_connection(store, name, model)
     if as_json:
@@ -102,7 +108,7 @@ def test(name: str, model: str | None, *, as_json: bool) -> int:
 @click.argument("name")
 @json_option
 def remove(name: str, *, as_json: bool) -> None:
-    """Remove the connection NAME and its key. One that a job uses which may go on is kept."""
+    """Remove the connection NAME and its key, unless an unfinished job uses it."""
     with the_store() as store:
         there = service.get(store, name)
         service.remove(store, name)

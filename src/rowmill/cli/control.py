@@ -14,9 +14,13 @@ from rowmill.jobs.submit.detach import check_detachable
 from rowmill.ledger.store import Store
 
 _max_failed = click.option(
-    "--max-failed", metavar="1%|N", default="0", show_default=True, help="Failed rows that still exit with 0."
+    "--max-failed",
+    metavar="1%|N",
+    default="0",
+    show_default=True,
+    help="Exit with 0 if no more rows than this fail (a number or a percentage).",
 )
-_detach = click.option("--detach", is_flag=True, help="Leave the work to a worker (rowmill serve).")
+_detach = click.option("--detach", is_flag=True, help="Leave the job to a worker (rowmill serve).")
 
 
 @click.command()
@@ -33,7 +37,7 @@ def pause(job_name: str, *, as_json: bool) -> None:
 @job_argument
 @json_option
 def cancel(job_name: str, *, as_json: bool) -> None:
-    """Stop JOB for good: calls in flight are aborted, what is done is kept."""
+    """Stop JOB for good: calls in flight are aborted, finished rows are kept."""
     with one_job(job_name) as (store, job):
         now = control.cancel(store, job)
         print_job(store, now, _now(now), as_json=as_json)
@@ -46,7 +50,7 @@ def cancel(job_name: str, *, as_json: bool) -> None:
 @_detach
 @json_option
 def resume(job_name: str, *, take_over: bool, max_failed: str, detach: bool, as_json: bool) -> int:
-    """Go on with JOB here: what is left of a paused, failed or interrupted one.
+    """Resume JOB in this process: the remaining rows of a paused, failed or interrupted job.
 
     A job that is still obeying a pause just goes on where it runs. A completed one writes its output file again if
     that is missing.
@@ -67,8 +71,8 @@ def resume(job_name: str, *, take_over: bool, max_failed: str, detach: bool, as_
 
 @click.command()
 @job_argument
-@click.option("--failed-only", is_flag=True, help="Leave rows that were never tried alone.")
-@click.option("--rows", "rows_", metavar="1-100", help="Only failed rows among these.")
+@click.option("--failed-only", is_flag=True, help="Run only failed rows, not those that were never tried.")
+@click.option("--rows", "rows_", metavar="1-100", help="Only failed rows in these ranges.")
 @click.option(
     "--code", "codes", metavar="CODE", multiple=True, help="Only rows that failed with this code. Repeatable."
 )
@@ -85,7 +89,7 @@ def retry(
     detach: bool,
     as_json: bool,
 ) -> int:
-    """Run JOB's failed rows again, here; of a paused or failed job also what is left."""
+    """Run JOB's failed rows again in this process; for a paused or failed job, also run the remaining rows."""
     allowance(max_failed, 0)
     with one_job(job_name) as (store, job):
         ranges = parse_ranges(rows_, job.counts.total or 0) if rows_ else []
@@ -100,7 +104,7 @@ def retry(
 @job_argument
 @json_option
 def dismiss(job_name: str, *, as_json: bool) -> None:
-    """Say that the failed rows of a completed JOB need no attention."""
+    """Mark the failed rows of a completed JOB as needing no attention."""
     with one_job(job_name) as (store, job):
         print_job(store, control.dismiss(store, job), f"{job.id} needs no attention any more.", as_json=as_json)
 

@@ -19,7 +19,7 @@ _GROUPS: tuple[Group, ...] = ("readers", "writers", "storage", "processors", "pr
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(*, as_json: bool) -> int:
-    """Check this installation and the store; exits with 3 where the store is not sound."""
+    """Check this installation and the store; exits with 3 if the store is damaged."""
     home = default_home()
     damage = _damage()
     kind = file_system(home)

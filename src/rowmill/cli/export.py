@@ -13,22 +13,22 @@ from rowmill.jobs.submit.submit import submit
 
 @click.command()
 @click.argument("source", metavar="DATASET|JOB")
-@click.option("-o", "--output", metavar="FILE", required=True, help="Where to: a path or URL; - is stdout.")
-@click.option("--format", "format_", metavar="FORMAT", help="If the suffix does not say it.")
+@click.option("-o", "--output", metavar="FILE", required=True, help="The file or URL to write; - is stdout.")
+@click.option("--format", "format_", metavar="FORMAT", help="The file format; default: from the suffix.")
 @click.option("--only", type=click.Choice(ONLY), help="Only these rows of a job.")
 @click.option(
     "-c", "--column", "columns", metavar="NAME[=NEW]", multiple=True,
-    help="A column of the file, under another name if told; in the order given. Repeatable; all unless told.",
+    help="A column to write, optionally renamed, in the given order. Repeatable; default: all.",
 )  # fmt: skip
 @click.option("--rows", metavar="1-100", help="Only these records of a dataset.")
-@click.option("--where", metavar="EXPR", help="Only records of a dataset for which this holds.")
+@click.option("--where", metavar="EXPR", help="Only records of a dataset that match.")
 @click.option(
     "--safe-cells/--no-safe-cells", default=None,
-    help="Keep text from being taken for a formula by spreadsheets; on for xlsx unless told.",
+    help="Protect text that a spreadsheet would treat as a formula; default: on for xlsx, off otherwise.",
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--detach", is_flag=True, help="Leave the job to a worker (rowmill serve).")
-@click.option("--new", is_flag=True, help="Start afresh even where the same export has not ended.")
+@click.option("--new", is_flag=True, help="Start a new export even if the same one is unfinished.")
 @json_option
 def export(
     *,

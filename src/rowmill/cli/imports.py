@@ -16,24 +16,30 @@ from rowmill.jobs.submit.submit import submit
 
 @click.command(name="import")
 @click.argument("input_", metavar="FILE")
-@click.option("--dataset", metavar="NAME", help="The dataset; named after the file unless told.")
-@click.option("--key", metavar="COLUMN", help="Tells records apart: lines with a known key update that record.")
+@click.option("--dataset", metavar="NAME", help="The dataset; default: the name of the file.")
+@click.option(
+    "--key", metavar="COLUMN", help="The column that identifies a record: a row with a known key updates that record."
+)
 @click.option(
     "-c", "--column", "columns", metavar="'NAME: TYPE'", multiple=True,
-    help="What a column holds: text, integer, number, boolean, date, list, or labels: 'size: S | M'. Repeatable.",
+    help="The type of a column: text, integer, number, boolean, date, list, or labels: 'size: S | M'. Repeatable.",
 )  # fmt: skip
 @click.option("--required", metavar="COLUMN", multiple=True, help="A column that no row may leave empty. Repeatable.")
-@click.option("--input-format", "format_", metavar="FORMAT", help="The file's format, if its suffix does not say.")
-@click.option("--plan", is_flag=True, help="Only say what would be created, updated, skipped and refused.")
-@click.option("--name", metavar="NAME", help="What the job is called; the file's name unless told.")
+@click.option("--input-format", "format_", metavar="FORMAT", help="The file format; default: from the suffix.")
+@click.option("--plan", is_flag=True, help="Only show what would be created, updated, skipped and refused.")
+@click.option("--name", metavar="NAME", help="The job's name; default: the name of the file.")
 @click.option(
-    "--max-failed", metavar="1%|N", default="0", show_default=True, help="Failed rows that still exit with 0."
+    "--max-failed",
+    metavar="1%|N",
+    default="0",
+    show_default=True,
+    help="Exit with 0 if no more rows than this fail (a number or a percentage).",
 )
 @click.option("--detach", is_flag=True, help="Leave the job to a worker (rowmill serve).")
-@click.option("--new", is_flag=True, help="Import again even where this same file is in the dataset already.")
+@click.option("--new", is_flag=True, help="Import again even if the dataset already has this file.")
 @json_option
 def import_(*, input_: str, plan: bool, max_failed: str, detach: bool, as_json: bool, **options: Any) -> int:
-    """Take FILE (a path, a URL, or - for stdin) into a dataset.
+    """Import FILE (a path, a URL, or - for stdin) into a dataset.
 
     Rows that do not fit fail with the reason, the others go in.
 

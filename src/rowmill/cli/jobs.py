@@ -14,9 +14,9 @@ from rowmill.jobs.view import dataset_view, job_view
 
 
 @click.command()
-@click.option("--status", type=click.Choice([s.value for s in JobStatus]), help="Only jobs of this status.")
+@click.option("--status", type=click.Choice([s.value for s in JobStatus]), help="Only jobs with this status.")
 @click.option("--type", "type_", type=click.Choice([t.value for t in JobType]), help="Only jobs of this type.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Maximum number shown.")
 @json_option
 def jobs(status: str | None, type_: str | None, limit: int, *, as_json: bool) -> None:
     """List jobs, newest first."""
@@ -32,11 +32,11 @@ def jobs(status: str | None, type_: str | None, limit: int, *, as_json: bool) ->
 
 
 @click.command()
-@click.option("--after", metavar="NAME", default="", help="Begin after this name.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
+@click.option("--after", metavar="NAME", default="", help="Start after this name.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Maximum number shown.")
 @json_option
 def datasets(after: str, limit: int, *, as_json: bool) -> None:
-    """List datasets by name. The tables of plain runs belong to their jobs and are not among them."""
+    """List datasets by name. Tables that belong to a single run are not listed."""
     with the_store() as store:
         found = store.datasets.page(after, limit)
         if as_json:

@@ -27,11 +27,15 @@ def _or_none(number: type[int] | type[Decimal]) -> Callable[[click.Context, clic
 
 
 @click.command()
-@click.option("--rows-per-month", metavar="N|none", callback=_or_none(int), help="Rows that may be worked.")
-@click.option("--usd-per-month", metavar="X|none", callback=_or_none(Decimal), help="Dollars that may be spent.")
+@click.option(
+    "--rows-per-month", metavar="N|none", callback=_or_none(int), help="Rows that may be processed per month."
+)
+@click.option(
+    "--usd-per-month", metavar="X|none", callback=_or_none(Decimal), help="Dollars that may be spent per month."
+)
 @json_option
 def limits(rows_per_month: int | Keep | None, usd_per_month: Decimal | Keep | None, *, as_json: bool) -> None:
-    """Show or set what the enrichments of a calendar month (UTC) may use, all together.
+    """Show or set how much all enrichments together may use per calendar month (UTC).
 
     A job that comes to a limit pauses with usage_limit. One that a worker runs goes on by itself once there is room.
     """

@@ -17,7 +17,7 @@ _SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 @click.command()
 @click.argument("name", metavar="JOB|DATASET")
-@click.option("--with-jobs", is_flag=True, help="Of a dataset also the enrichments, with their results.")
+@click.option("--with-jobs", is_flag=True, help="Also delete a dataset's enrichments, with their results.")
 @json_option
 def delete(name: str, *, with_jobs: bool, as_json: bool) -> None:
     """Remove a job with its results, or a dataset with its imports and exports; files that were written stay.
@@ -40,7 +40,7 @@ def delete(name: str, *, with_jobs: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--older-than", metavar="30d", help="Also remove what is older: 12h, 30d, 8w.")
+@click.option("--older-than", metavar="30d", help="Also delete jobs older than this, such as 12h, 30d or 8w.")
 @json_option
 def prune(older_than: str | None, *, as_json: bool) -> None:
     """Remove what deleted jobs and killed processes left behind, and give the space back.

@@ -33,12 +33,14 @@ _MOST = (1 << 53) - 1
 @click.command()
 @click.argument("name", metavar="JOB|DATASET")
 @click.argument("number", type=click.IntRange(1, _MOST), required=False)
-@click.option("--status", type=click.Choice([s.value for s in RowStatus]), help="Only a job's rows of this status.")
-@click.option("--after", type=click.IntRange(0, _MOST), default=0, help="Begin after this number.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
+@click.option(
+    "--status", type=click.Choice([s.value for s in RowStatus]), help="Only rows with this status (jobs only)."
+)
+@click.option("--after", type=click.IntRange(0, _MOST), default=0, help="Start after this number.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Maximum number of rows.")
 @json_option
 def rows(name: str, number: int | None, status: str | None, after: int, limit: int, *, as_json: bool) -> None:
-    """Show a job's rows or a dataset's records; with NUMBER that one and all its attempts, or versions and results."""
+    """Show a job's rows or a dataset's records; with NUMBER, one row and its attempts or one record's history."""
     with the_store() as store:
         found = find(store, name)
         if isinstance(found, Job):

@@ -39,54 +39,78 @@ _COUNT = click.IntRange(min=1)
 
 @click.command()
 @click.argument("input_", metavar="INPUT", required=False)
-@click.option("--prompt", metavar="TEXT|@FILE", help="What to ask about each row; {{Column}} stands for its value.")
+@click.option("--prompt", metavar="TEXT|@FILE", help="The prompt for each row; {{Column}} is replaced by its value.")
 @click.option("--system", metavar="TEXT|@FILE", help="The system message.")
 @click.option(
     "-c", "--column", "columns", metavar="'NAME[: TYPE]'", multiple=True,
     help="An output column: text, integer, number, boolean, list, or labels such as 'mood: good | bad'. Repeatable.",
 )  # fmt: skip
-@click.option("--model", envvar="ROWMILL_MODEL", metavar="PROVIDER/MODEL", help="Also from ROWMILL_MODEL.")
-@click.option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint, up to and with /v1.")
-@click.option("--api-key-env", metavar="NAME", help="The environment variable that holds the key.")
-@click.option("--connection", metavar="NAME", help="Go over a connection (rowmill connections) instead.")
-@click.option("--setting", "settings", metavar="NAME=VALUE", multiple=True, help="A model setting: temperature=0.")
-@click.option("--processor", metavar="MODULE:FUNCTION", help="A Python function of a row's dict, instead of a model.")
-@click.option("-o", "--output", metavar="FILE", help="Where the rows go when they are done; - is stdout.")
-@click.option("--format", "output_format", metavar="FORMAT", help="The output's format, if its suffix does not say.")
-@click.option("--input-format", metavar="FORMAT", help="The input's format, if its suffix does not say.")
-@click.option("--url", metavar="URL", help="Instead of a model: one HTTP request per row; may hold {{Column}}.")
-@click.option("--method", metavar="METHOD", help="The request's method; GET, or POST with a body, unless told.")
+@click.option(
+    "--model", envvar="ROWMILL_MODEL", metavar="PROVIDER/MODEL", help="The model to use; default: ROWMILL_MODEL."
+)
+@click.option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint, including /v1.")
+@click.option("--api-key-env", metavar="NAME", help="The environment variable that holds the API key.")
+@click.option("--connection", metavar="NAME", help="Use a saved connection (see rowmill connections) instead.")
+@click.option(
+    "--setting",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A model setting, such as temperature=0. Repeatable.",
+)
+@click.option(
+    "--processor", metavar="MODULE:FUNCTION", help="Call a Python function with each row as a dict, instead of a model."
+)
+@click.option("-o", "--output", metavar="FILE", help="The file to write when the job has completed; - is stdout.")
+@click.option("--format", "output_format", metavar="FORMAT", help="The output format; default: from the file suffix.")
+@click.option("--input-format", metavar="FORMAT", help="The input format; default: from the file suffix.")
+@click.option(
+    "--url", metavar="URL", help="Send one HTTP request per row instead of calling a model; may contain {{Column}}."
+)
+@click.option("--method", metavar="METHOD", help="The HTTP method; default: GET, or POST with --body.")
 @click.option("--header", "headers", metavar="'NAME: VALUE'", multiple=True,
-              help="A header of the request; ${NAME} is an environment variable's value. Repeatable.")  # fmt: skip
-@click.option("--body", metavar="TEXT|@FILE", help="The request's body.")
+              help="A request header; ${NAME} is replaced by that environment variable. Repeatable.")  # fmt: skip
+@click.option("--body", metavar="TEXT|@FILE", help="The request body.")
 @click.option("--path", "paths", metavar="COLUMN=$.a.b", multiple=True,
-              help="Where the answer holds a column's value (JSONPath). Repeatable.")  # fmt: skip
-@click.option("--allow-private", is_flag=True, help="Let --url reach private addresses and this machine.")
-@click.option("--rows", metavar="1-100", help="Only these rows.")
-@click.option("--where", metavar="EXPR", help="Only records of a dataset for which this holds: 'price > 10'.")
-@click.option("--keys", metavar="KEY,…|@FILE", help="Only records of a dataset with these keys; @FILE has one a line.")
-@click.option("--key", metavar="COLUMN", help="Take the file into a dataset of its name first, updating by this key.")
-@click.option("--from", "from_job", metavar="JOB", help="Take the rows that another job left (with --only).")
+              help="Where in the response to find a column's value (JSONPath). Repeatable.")  # fmt: skip
+@click.option("--allow-private", is_flag=True, help="Allow --url to reach private addresses and this machine.")
+@click.option("--rows", metavar="1-100", help="Process only these rows.")
+@click.option("--where", metavar="EXPR", help="Process only records of a dataset that match, such as 'price > 10'.")
+@click.option(
+    "--keys", metavar="KEY,…|@FILE", help="Process only records of a dataset with these keys; @FILE lists one per line."
+)
+@click.option(
+    "--key",
+    metavar="COLUMN",
+    help="First import the file into a dataset of the same name, updating records by this key.",
+)
+@click.option("--from", "from_job", metavar="JOB", help="Process the rows that another job left (with --only).")
 @click.option(
     "--only", type=click.Choice(["new", "changed", "all", "failed", "unprocessed"]),
     help="Records of a dataset without a result yet (new), or also those whose values have changed since (changed); "
     "with --from failed or unprocessed rows.",
 )  # fmt: skip
-@click.option("--concurrency", type=_COUNT, metavar="N", help="Rows in flight at a time; 5 unless told.")
-@click.option("--rpm", type=_COUNT, metavar="N", help="At most so many calls a minute, over all processes.")
-@click.option("--tpm", type=_COUNT, metavar="N", help="At most so many tokens a minute, over all processes.")
-@click.option("--max-attempts", type=_COUNT, metavar="N", help="Tries per row; 3 unless told.")
-@click.option("--timeout", type=Positive(), metavar="SECONDS", help="For one call; 60 unless told.")
-@click.option("--budget", type=Positive(), metavar="USD", help="Pause before the job costs more.")
-@click.option("--price", metavar="IN,OUT", help="Dollars per million tokens, where the price is not known.")
+@click.option("--concurrency", type=_COUNT, metavar="N", help="Rows in flight at a time; default: 5.")
+@click.option("--rpm", type=_COUNT, metavar="N", help="Limit of calls per minute, shared by all processes.")
+@click.option("--tpm", type=_COUNT, metavar="N", help="Limit of tokens per minute, shared by all processes.")
+@click.option("--max-attempts", type=_COUNT, metavar="N", help="Attempts per row; default: 3.")
+@click.option("--timeout", type=Positive(), metavar="SECONDS", help="Timeout of one call; default: 60.")
+@click.option("--budget", type=Positive(), metavar="USD", help="Pause the job before it costs more than this.")
 @click.option(
-    "--max-failed", metavar="1%|N", default="0", show_default=True, help="Failed rows that still exit with 0."
+    "--price", metavar="IN,OUT", help="Dollars per million input and output tokens, if the model's price is not known."
 )
-@click.option("--name", metavar="NAME", help="What the job is called; the input's name unless told.")
+@click.option(
+    "--max-failed",
+    metavar="1%|N",
+    default="0",
+    show_default=True,
+    help="Exit with 0 if no more rows than this fail (a number or a percentage).",
+)
+@click.option("--name", metavar="NAME", help="The job's name; default: the name of the input.")
 @click.option("--detach", is_flag=True, help="Leave the job to a worker (rowmill serve).")
-@click.option("--new", is_flag=True, help="Start afresh even where the same run is there already.")
-@click.option("--overwrite", is_flag=True, help="Replace an existing output file and clashing columns in it.")
-@click.option("--yes", is_flag=True, help="Ask nothing (nothing is asked without a terminal anyway).")
+@click.option("--new", is_flag=True, help="Start a new job even if the same run already exists.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output file, and columns with the same name.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation (without a terminal, nothing is ever asked).")
 @json_option
 def run(
     *, key: str | None, max_failed: str, detach: bool, overwrite: bool, as_json: bool, yes: bool, **options: Any

@@ -25,7 +25,7 @@ from rowmill.tables.dataset import Dataset
 @click.argument("name", metavar="JOB|DATASET")
 @json_option
 def show(name: str, *, as_json: bool) -> None:
-    """Show a job (how far it is, what failed, its executions), or a dataset and what its columns hold."""
+    """Show a job (progress, failures, executions) or a dataset and a profile of its columns."""
     with the_store() as store:
         found = find(store, name)
         if isinstance(found, Dataset):

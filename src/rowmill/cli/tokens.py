@@ -12,18 +12,18 @@ from rowmill.tokens import service
 
 @click.group()
 def tokens() -> None:
-    """Make, list and take back the tokens with which the API is used."""
+    """Create, list and revoke the tokens for the HTTP API."""
 
 
 @tokens.command()
 @click.argument("name")
 @click.option(
     "--scope", type=click.Choice([scope.value for scope in Access]), required=True,
-    help="What it may do: see (read), also work with jobs and data (run), also manage the server (admin).",
+    help="What the token allows: look (read), work with jobs and data (run), or manage the server (admin).",
 )  # fmt: skip
 @json_option
 def create(name: str, scope: str, *, as_json: bool) -> None:
-    """Make a token and print it, for the only time: what is stored cannot be turned back into it."""
+    """Create a token and print it. It is shown only once; only its hash is stored."""
     with the_store() as store:
         token, clear = service.create(store, name, Access(scope))
     if as_json:
@@ -55,7 +55,7 @@ def list_(*, as_json: bool) -> None:
 @click.argument("name", metavar="TOKEN")
 @json_option
 def revoke(name: str, *, as_json: bool) -> None:
-    """Take TOKEN back, at once. It is an id, a unique beginning of one, or a name."""
+    """Revoke TOKEN immediately. Give its id, a unique prefix of its id, or its name."""
     with the_store() as store:
         token = service.revoke(store, name)
     if as_json:

@@ -17,8 +17,8 @@ _PAGE = 1000
 
 
 @click.command()
-@click.option("--month", metavar="MONTH", help="Which month, such as 2026-11; by default this one.")
-@click.option("--by", type=click.Choice(BY), default="day", show_default=True, help="What is added up.")
+@click.option("--month", metavar="MONTH", help="The month, such as 2026-11; default: the current one.")
+@click.option("--by", type=click.Choice(BY), default="day", show_default=True, help="How to group the figures.")
 @json_option
 def usage(month: str | None, by: By, *, as_json: bool) -> None:
     """Show what enrichments have used in a calendar month (UTC): rows, calls, tokens, money."""

@@ -19,7 +19,7 @@ from rowmill.ledger.store import Store
 @job_argument
 @json_option
 def watch(job_name: str, *, as_json: bool) -> int:
-    """Follow JOB until it stops; the exit code says how it did. Ctrl-C ends the watching, not the job."""
+    """Follow JOB until it stops; the exit code says how it ended. Ctrl-C stops watching, not the job."""
     with one_job(job_name) as (store, job):
         ended = _follow(store, job)
         if as_json:
