@@ -48,7 +48,7 @@ class PriceInput(Input):
 
 
 class _StepInput(Input):
-    name: Name | None = Field(None, description="What the step is called; its processor unless told.")
+    name: Name | None = Field(None, description="The step's name; default: its processor.")
     output: Columns = Field(default_factory=lambda: {"result": {"type": "string"}})
 
 
@@ -62,7 +62,7 @@ class PromptStep(_StepInput):
         None,
         min_length=1,
         max_length=500,
-        description="PROVIDER/MODEL, or with a connection the MODEL; the server's ROWMILL_MODEL unless told.",
+        description="PROVIDER/MODEL, or just MODEL with a connection; default: the server's ROWMILL_MODEL.",
         examples=["openai/gpt-5-mini", "local/smollm2"],
     )
     connection: Name | None = Field(None, description="The connection whose address, key and limits are used.")
@@ -76,7 +76,7 @@ class HttpStep(_StepInput):
     processor: Literal["http"]
     url: str = Field(min_length=1, max_length=10_000, examples=["https://api.example.com/v1/{{id}}"])
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] | None = Field(
-        None, description="GET, or POST with a body, unless told."
+        None, description="Default: GET, or POST with a body."
     )
     headers: dict[str, str] = Field(default_factory=dict, max_length=50)
     body: str | None = Field(None, max_length=500_000)
@@ -119,8 +119,8 @@ StepInput = Annotated[
 class SettingsInput(Input):
     """What steers a job and may be changed while it runs."""
 
-    concurrency: int | None = Field(None, ge=1, le=10_000, description="Rows in flight at a time; 5 unless told.")
-    max_attempts: int | None = Field(None, ge=1, le=100, description="Tries per row and step; 3 unless told.")
+    concurrency: int | None = Field(None, ge=1, le=10_000, description="Rows in flight at a time; default: 5.")
+    max_attempts: int | None = Field(None, ge=1, le=100, description="Attempts per row and step; default: 3.")
     timeout: float | None = Field(None, gt=0, le=86_400, strict=False, description="Seconds for one call; 60.")
     rpm: int | None = Field(None, ge=1, le=10_000_000, description="Calls a minute, over all jobs with the same key.")
     tpm: int | None = Field(None, ge=1, le=10_000_000_000, description="Tokens a minute, likewise.")
@@ -174,9 +174,7 @@ class ImportInput(_JobInput):
     """Takes a file into a dataset: an upload, or what stands at a URL or path that the server allows."""
 
     type: Literal["import"]
-    dataset: Name | None = Field(
-        None, description="Made where there is none of that name; the file's name unless told."
-    )
+    dataset: Name | None = Field(None, description="Created if it does not exist; default: the file's name.")
     file: FileId | None = None
     url: str | None = Field(None, min_length=1, max_length=10_000, examples=["s3://bucket/reviews.csv"])
     path: str | None = Field(None, min_length=1, max_length=4096)
@@ -199,7 +197,7 @@ class ExportInput(_JobInput):
     dataset: Dataset | None = None
     job: str | None = Field(None, max_length=100)
     only: Literal["succeeded", "failed", "unprocessed"] | None = None
-    format: str | None = Field(None, max_length=20, description="csv, tsv, jsonl, parquet or xlsx; csv unless told.")
+    format: str | None = Field(None, max_length=20, description="csv, tsv, jsonl, parquet or xlsx; default: csv.")
     columns: list[ExportColumn] = Field(default_factory=list, max_length=2000)
     safe_cells: bool | None = Field(None, description="Keep text from being taken for a formula.")
     select: Ranges | None = None
@@ -227,7 +225,7 @@ class JobChange(SettingsInput):
 
 
 class RetryInput(Input):
-    """Which failed rows are tried again; all unless told."""
+    """Which failed rows to retry; default: all."""
 
     rows: Ranges | None = None
     codes: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(
