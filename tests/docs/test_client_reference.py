@@ -14,6 +14,7 @@ from rowmill.client.enrichment import Enrichment
 from rowmill.client.jobs import Job
 from rowmill.client.transport import Sync
 from rowmill.core.errors import RowmillError
+from rowmill.local import LocalJob, LocalResults
 
 from .pages import REFERENCE, codes, first_cells, section
 
@@ -26,15 +27,16 @@ def resources() -> dict[str, type]:
     with Client("http://127.0.0.1:9") as client:
         assert isinstance(client, Resources)
         found = {name: type(value) for name, value in vars(client).items() if not isinstance(value, Sync)}
-    return {f"client.{name}": kind for name, kind in found.items()} | {"Job": Job, "Results": Results}
+    handles = {"Job": Job, "Results": Results, "LocalJob": LocalJob}
+    return {f"client.{name}": kind for name, kind in found.items()} | handles
 
 
 def methods(kind: type) -> dict[str, list[str]]:
     """The public methods of a class with what each takes; ``…`` stands for options that are told elsewhere."""
     found = {}
-    for name, value in vars(kind).items():
+    for name, value in [item for base in reversed(kind.mro()) for item in vars(base).items()]:
         function: Any = getattr(value, "function", value)
-        if not name.startswith("_") and callable(function) and not isinstance(value, property):
+        if not name.startswith("_") and inspect.isfunction(function):
             found[name] = _parameters(function, of_a_job=kind is Job)
     return found
 
@@ -55,6 +57,10 @@ def told(name: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", [*resources()])
 def test_every_method_is_told_with_what_it_takes(name: str) -> None:
     assert told(name) == methods(resources()[name])
+
+
+def test_local_results_have_the_methods_of_results() -> None:
+    assert methods(LocalResults) == methods(Results)
 
 
 def test_every_public_name_is_told() -> None:

@@ -1,4 +1,4 @@
-"""The Python client over a server that is killed, and without one in a script that is."""
+"""The Python client while its server is killed, and ``rowmill.enrich`` in a script that is killed."""
 
 import re
 import signal
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rowmill.client import Client, Job, JobStopped
+from rowmill.client import Client, Job
 from rowmill.core.errors import RowmillError
 
 from .harness import DEADLINE, Process, Rowmill, wait_until
@@ -137,22 +137,36 @@ def test_a_script_that_was_killed_goes_on_when_it_is_run_again(rowmill: Rowmill,
     (here / "gate").touch()
     ended = script(rowmill, function).end()
     assert (ended.code, ended.stdout) == (0, f"{rowmill.show()['id']} ['A', 'B', 'WAIT', 'C']\n"), ended
-    assert "going on with the 2 rows left" in ended.stderr
+    assert "2 rows left" in ended.stderr
     assert calls(here) == ["a", "b", "wait", "wait", "c"]
 
 
-def test_waiting_without_a_server_ends_when_the_process_that_works_the_job_is_killed(
+def test_the_same_call_elsewhere_follows_the_job_and_takes_it_over_when_its_process_is_killed(
     rowmill: Rowmill, here: Path
 ) -> None:
     first = script(rowmill, "judge")
     wait_until(lambda: "wait" in calls(here), "the third row")
-    with Client.local(rowmill.home) as client:
-        waiting = Waiting(client.jobs.get(rowmill.show()["id"]))
-        first.kill()
-        waiting.join(DEADLINE)
-        [stopped] = waiting.found
-        assert isinstance(stopped, JobStopped)
-        assert stopped.message.endswith("is running, and no living process works it.")
+    second = script(rowmill, "judge")
+    second.wait_for("Continuing")
+    assert calls(here) == ["a", "b", "wait"]
+    first.kill()
+    (here / "gate").touch()
+    ended = second.end()
+    assert (ended.code, ended.stdout) == (0, f"{rowmill.show()['id']} ['A', 'B', 'WAIT', 'C']\n"), ended
+    assert calls(here) == ["a", "b", "wait", "wait", "c"]
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_rows_in_flight(rowmill: Rowmill, here: Path) -> None:
+    process = script(rowmill, "judge")
+    wait_until(lambda: "wait" in calls(here), "the third row")
+    process.signal(signal.SIGINT)
+    process.wait_for("Pausing")
+    process.signal(signal.SIGINT)
+    ended = process.end()
+    assert "Call again to continue" in ended.stderr
+    assert ended.stderr.rstrip().endswith("KeyboardInterrupt")
+    job = rowmill.show()
+    assert (job["status"], job["processed"], job["running"]) == ("paused", 2, 0)
 
 
 def test_ctrl_c_pauses_the_job_and_says_how_to_go_on(rowmill: Rowmill, here: Path) -> None:
@@ -166,26 +180,7 @@ def test_ctrl_c_pauses_the_job_and_says_how_to_go_on(rowmill: Rowmill, here: Pat
     job = rowmill.show()
     assert (job["status"], job["pause_reason"]) == ("paused", "user")
     assert job["processed"] in (3, 4), "one row may begin with the commit that brings the news"
-    assert re.search(rf"The same call goes on with {job['id']}, and so does: rowmill resume {job['id']}", ended.stderr)
+    assert re.search(rf"Call again to continue {job['id']}, or run: rowmill resume {job['id']}", ended.stderr)
     assert ended.stderr.rstrip().endswith("KeyboardInterrupt")
     assert rowmill.ok("resume", job["id"])
     assert rowmill.show()["status"] == "completed"
-
-
-def test_a_script_that_ends_leaves_its_job_to_be_gone_on_with(rowmill: Rowmill, here: Path) -> None:
-    path = here / "leaves.py"
-    path.write_text(
-        "import time, rowmill\nfrom pathlib import Path\n"
-        "client = rowmill.Client.local()\n"
-        "client.jobs.create([{'text': 'a'}, {'text': 'b'}] * 500, function='rules:slow', concurrency=1)\n"
-        "while not Path('begun').exists():\n    time.sleep(0.01)\n"
-    )
-    with (here / "rules.py").open("a") as rules:
-        rules.write("\ndef slow(row):\n    Path('begun').touch()\n    time.sleep(0.02)\n    return row['text']\n")
-    process = Process([sys.executable, str(path)], rowmill.env, here)
-    rowmill.processes.append(process)
-    ended = process.end()
-    assert (ended.code, ended.stderr) == (0, "")
-    job = rowmill.show()
-    assert (job["status"], job["interrupted"], job["uncertain"]) == ("pending", False, 0)
-    assert 0 < job["processed"] < 1000

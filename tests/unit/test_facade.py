@@ -21,6 +21,12 @@ def test_the_client_loads_neither_a_server_nor_what_only_results_need() -> None:
     assert subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_enrich_loads_nothing_of_the_api() -> None:
+    unwanted = ("fastapi", "pydantic", "prometheus_client", "rowmill.api", "rowmill.http")
+    source = f"import sys, rowmill; rowmill.enrich; print([name for name in {unwanted!r} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 @pytest.mark.parametrize("name", rowmill.__all__)
 def test_everything_that_it_names_is_there(name: str) -> None:
     assert callable(getattr(rowmill, name))

@@ -1,11 +1,11 @@
-"""The Python client of the HTTP API, sync and async from one source, and the same verbs on a local store.
+"""The Python client of the HTTP API, sync and async from one source.
 
 Each verb is written once, as a generator that yields what is to be done (``exchange.Action``) and is sent what came of
-it. A transport does it: over HTTP, blocking or not, or by calling the application in this process. ``verbs`` makes a
+it. A transport does it: over HTTP, blocking or not. ``verbs`` makes a
 method of a generator: on a sync client it returns the value, on an async one an awaitable of it.
 """
 
-from rowmill.client.client import AsyncClient, Client, enrich
+from rowmill.client.client import AsyncClient, Client
 from rowmill.client.errors import (
     ApiError,
     ClientError,
@@ -36,5 +36,4 @@ __all__ = [
     "Unauthorized",
     "Unreachable",
     "WaitTimeout",
-    "enrich",
 ]

@@ -1,4 +1,4 @@
-"""What an enrichment is asked for, and how that is said to the API."""
+"""The options of an enrichment, and the JSON that the API takes for them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,50 +63,53 @@ class Enrichment(Work, Settings, total=False):
 
 _KINDS = {"prompt": "prompt", "url": "http", "function": "python"}
 _SETTINGS = tuple(Settings.__annotations__)
+_OTHER_KEYS = {"name", "processor", "config"}
+"""What a step of ``steps`` may have besides ``Work``: the last two for the processor of a plugin."""
 _ABOUT = ("name", "select", "where", "only")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An enrichment as the API takes it, but for its rows."""
+class EnrichmentDocument:
+    """An enrichment as the API takes it, without its rows."""
 
     steps: list[dict[str, Any]]
     settings: dict[str, Any]
     about: dict[str, Any]
 
-    @property
-    def document(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         return {"type": "enrichment", "steps": self.steps, **self.settings, **self.about}
 
 
-def told(options: Enrichment, named: Callable[[Function], str]) -> Told:
-    """``named`` gives the ``module:function`` of a function. Raises ``UsageError``."""
+def to_document(options: Enrichment, name_of: Callable[[Function], str]) -> EnrichmentDocument:
+    """``name_of`` returns the ``module:function`` of a function. Raises ``UsageError``, and ``TypeError`` for an option
+    that does not exist."""
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     unknown = given.keys() - Enrichment.__annotations__.keys()
     if unknown:
-        raise TypeError(f"{', '.join(sorted(unknown))} is nothing that an enrichment may be told")
+        raise TypeError(f"unknown option of an enrichment: {', '.join(sorted(unknown))}")
     work = {name: given[name] for name in Work.__annotations__ if name in given}
     steps = given.get("steps")
     if steps and work:
-        raise UsageError(f"{next(iter(work))} stands beside steps.", "Say it in the step that it belongs to.")
+        raise UsageError(f"{next(iter(work))} was given beside steps.", "Move it into the step that it belongs to.")
     about = {name: given[name] for name in _ABOUT if name in given}
     about["metadata"] = dict(given.get("metadata", {}))
     if "keys" in given:
         about["keys"] = list(given["keys"])
+    settings = {name: given[name] for name in _SETTINGS if name in given}
     each = steps or ([work] if work else [])
-    return Told(
-        [_step(step, named) for step in each], {name: given[name] for name in _SETTINGS if name in given}, about
-    )
+    return EnrichmentDocument([_step(step, name_of) for step in each], settings, about)
 
 
-def _step(work: Mapping[str, Any], named: Callable[[Function], str]) -> dict[str, Any]:
+def _step(work: Mapping[str, Any], name_of: Callable[[Function], str]) -> dict[str, Any]:
     step = {name: value for name, value in work.items() if value is not None}
+    if unknown := step.keys() - Work.__annotations__.keys() - _OTHER_KEYS:
+        raise UsageError(f"A step has no option {min(unknown)!r}.", "Check its spelling.")
     kinds = [kind for name, kind in _KINDS.items() if name in step]
     if len(kinds) > 1 or not (kinds or "processor" in step):
         raise UsageError("A step does one thing.", "Give it one of prompt, url and function.")
     step.setdefault("processor", kinds[0] if kinds else None)
     if "function" in step:
-        step["function"] = named(step["function"])
+        step["function"] = name_of(step["function"])
     if "output" in step:
         step["output"] = schemas(step["output"])
     if "price" in step and not isinstance(step["price"], Mapping):
@@ -115,11 +118,11 @@ def _step(work: Mapping[str, Any], named: Callable[[Function], str]) -> dict[str
 
 
 def importable(function: Function) -> str:
-    """``module:function`` for a server. Raises ``UsageError`` for what it could not import."""
+    """``function`` as ``module:function``. Raises ``UsageError`` if a server could not import it."""
     if isinstance(function, str):
         return function
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "<")
     if module in (None, "__main__") or "<" in name or "." in name:
-        hint = "Give one of a module that is installed there, as 'module:function'."
+        hint = "Give a function of a module that is installed there, as 'module:function'."
         raise UsageError("A server cannot import this function.", hint)
     return f"{module}:{name}"

@@ -7,7 +7,7 @@
     └── ClientError
         ├── Unreachable         no server answers, or the connection broke
         ├── WaitTimeout         the job has not stopped in the time given (a TimeoutError, too)
-        ├── JobStopped          (rowmill.client.jobs) the job did not complete, has failed rows, or nobody works it
+        ├── JobStopped          (rowmill.client.jobs) the job did not complete, or has failed rows
         └── ApiError            the server refused; ``code`` says why
             ├── Unauthorized    401
             ├── Forbidden       403

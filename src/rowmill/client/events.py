@@ -10,7 +10,7 @@ import orjson
 
 from rowmill.client.display import See
 from rowmill.client.errors import ApiError, Unreachable, WaitTimeout
-from rowmill.client.exchange import Close, Flow, IsAbandoned, Item, Read, Request, Sleep, Steps, ask, get
+from rowmill.client.exchange import Close, Flow, Item, Read, Request, Sleep, Steps, ask, get
 
 _SILENCE = 45.0
 """Seconds without a heartbeat after which a stream is taken for dead."""
@@ -93,9 +93,9 @@ def listen(path: str, **query: Any) -> Flow[Event]:
 
 
 def follow(path: str, timeout: float | None, see: See) -> Steps[dict[str, Any]]:
-    """The job at ``path`` once nothing will move it on by itself, because it has stopped or is abandoned; ``see`` is
-    called with whatever is heard of it before. Looks now and then where events do not come through. Raises
-    ``WaitTimeout``, and ``Unreachable`` where the server has been out of reach for minutes."""
+    """The job at ``path`` once it has stopped; ``see`` is called with it whenever there is news. Polls now and then
+    where events do not come through. Raises ``WaitTimeout``, and ``Unreachable`` if the server has been out of reach
+    for minutes."""
     deadline = None if timeout is None else time.monotonic() + timeout
     lost_at: float | None = None
     eventful = True
@@ -104,7 +104,7 @@ def follow(path: str, timeout: float | None, see: See) -> Steps[dict[str, Any]]:
             job = yield from get(path)
             lost_at = None
             see(job)
-            if job["status"] not in MOVING or (yield from _is_abandoned(job)):
+            if job["status"] not in MOVING:
                 return job  # type: ignore[no-any-return]
             _check(deadline, f"{job['id']} is still {job['status']}.", "Wait longer, or see what it waits for.")
             if eventful and not job["interrupted"] and (deadline is None or deadline - time.monotonic() > _CLOSE):
@@ -116,12 +116,6 @@ def follow(path: str, timeout: float | None, see: See) -> Steps[dict[str, Any]]:
                 raise
             _check(deadline, error.message, error.hint)
         yield Sleep(_REST if deadline is None else min(_REST, max(deadline - time.monotonic(), 0.0)))
-
-
-def _is_abandoned(job: dict[str, Any]) -> Steps[bool]:
-    if job["status"] == "running" and not job["interrupted"]:
-        return False
-    return bool((yield IsAbandoned(job["id"])))
 
 
 def _check(deadline: float | None, message: str, hint: str) -> None:

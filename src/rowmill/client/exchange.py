@@ -94,20 +94,13 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
-class IsAbandoned:
-    """Whether a job waits for an engine, and none that lives will take it up."""
-
-    job_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Item(Generic[T]):
     """One value of a stream, for whoever iterates over it."""
 
     value: T
 
 
-Action: TypeAlias = Open | Read | Close | Sleep | IsAbandoned
+Action: TypeAlias = Open | Read | Close | Sleep
 Steps: TypeAlias = Generator[Action, Any, T]
 """A verb on its way to one value."""
 

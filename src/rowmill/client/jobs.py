@@ -5,16 +5,16 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import update_wrapper
 from pathlib import Path
-from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, Unpack, overload
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, Unpack, overload
 from urllib.parse import quote
 
 import orjson
 
 from rowmill.client.building import build
 from rowmill.client.display import See, display
-from rowmill.client.enrichment import Enrichment, Settings, told
+from rowmill.client.enrichment import Enrichment, Settings, importable, to_document
 from rowmill.client.errors import ClientError
-from rowmill.client.events import MOVING, Event, follow, listen
+from rowmill.client.events import Event, follow, listen
 from rowmill.client.exchange import Flow, Steps, delete, get, items, post, send_json
 from rowmill.client.files import upload_table
 from rowmill.client.results import Results
@@ -28,25 +28,16 @@ from rowmill.shapes.rows import Row
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_NEXT = {
-    "pending": "job.wait() waits until it stops.",
-    "running": "job.wait() waits until it stops.",
-    "paused": "job.resume() goes on with it.",
-    "failed": "job.resume() goes on with it, once what stopped it is mended.",
-    "cancelled": "It was stopped for good: what is left takes a new job.",
-}
-"""What to do about a job that has not completed."""
-
 _INLINE = 4 << 20
 """Bytes of rows that go along with a request; more of them are uploaded first."""
 
 
 class JobStopped(ClientError):
-    """``job`` is as it stood then."""
+    """The job did not complete, or has failed rows. ``job`` is the job as it stood then."""
 
     code = "job_stopped"
 
-    def __init__(self, job: "Job[Any]", message: str, hint: str) -> None:
+    def __init__(self, job: "JobSnapshot", message: str, hint: str) -> None:
         super().__init__(message, hint)
         self.job = job
 
@@ -111,7 +102,7 @@ class Jobs(Resource[M]):
         given = {name: value for name, value in sources.items() if value is not None}
         if len(given) + (table is not None) != 1 or (rows is not None and input is not None):
             raise UsageError("A job has one input.", "Give one of input, rows, dataset, file and from_job.")
-        document = {**told(options, self._transport.named).document, **given, "start": start}
+        document = {**to_document(options, importable).as_json(), **given, "start": start}
         if table is None:
             return (yield from self._posted(document))
         sent = yield from _sent(table)
@@ -211,10 +202,9 @@ class Jobs(Resource[M]):
 
     @job_verb
     def wait(self, job_id: str, timeout: float | None = None, *, check: bool = False) -> "Steps[Job[Any]]":
-        """The job once nothing will move it on by itself: completed, failed, paused or cancelled. It goes on waiting
-        while the server is started again. With ``check`` it raises ``JobStopped`` unless the job has completed without
-        a failed row. Raises ``WaitTimeout`` after ``timeout`` seconds; the job goes on. On a local store it raises
-        ``JobStopped`` for a job that another process has left and nobody will take up."""
+        """Waits until the job is completed, failed, paused or cancelled, and returns it. Keeps waiting while the server
+        restarts. With ``check`` it raises ``JobStopped`` unless the job completed without a failed row. Raises
+        ``WaitTimeout`` after ``timeout`` seconds; the job keeps running."""
         return self._followed(job_id, timeout, check, nullcontext(_ignore))
 
     @job_verb
@@ -228,9 +218,6 @@ class Jobs(Resource[M]):
     ) -> "Steps[Job[Any]]":
         with shown as see:
             job = self._job((yield from follow(_path(job_id), timeout, see)))
-        if job.status in MOVING:
-            message = f"{job.id} is {job.status}, and no living process works it."
-            raise JobStopped(job, message, "job.resume() goes on with it here.")
         if check:
             job.check()
         return job
@@ -264,8 +251,38 @@ def own(of_jobs: Any) -> Any:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Job(shapes.Job, Resource[M]):
-    """A job as it stood when it was asked for. What is done to it gives it as it stands then: ``job = job.pause()``."""
+class JobSnapshot(shapes.Job):
+    """A job as it stood at one moment."""
+
+    _next_step: ClassVar[Mapping[str, str]] = {
+        "pending": "job.wait() waits until it stops.",
+        "running": "job.wait() waits until it stops.",
+        "paused": "job.resume() continues it.",
+        "failed": "Fix the cause; job.resume() then continues it.",
+        "cancelled": "It was stopped for good: create a new job for the remaining rows.",
+    }
+    """What to do about a job that has not completed, by status."""
+
+    def __repr__(self) -> str:
+        of = "" if self.total is None else f" of {self.total:,}"
+        return f"<Job {self.id}: {self.type}, {self.status}, {self.processed:,}{of} rows, {self.failed:,} failed>"
+
+    def check(self) -> None:
+        """Raises ``JobStopped`` unless the job completed without a failed row."""
+        if self.status != "completed":
+            if self.error is not None:
+                raise JobStopped(self, f"{self.id} is {self.status}: {self.error.message}", self.error.hint)
+            because = f" ({self.pause_reason})" if self.pause_reason else ""
+            raise JobStopped(self, f"{self.id} is {self.status}{because}.", self._next_step[self.status])
+        if self.failed:
+            further = "fix them, and import them again" if self.type == "import" else "job.retry() runs them again"
+            hint = f"job.rows(status='failed') shows why; {further}."
+            raise JobStopped(self, f"{self.failed:,} of {self.total:,} rows of {self.id} failed.", hint)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Job(JobSnapshot, Resource[M]):
+    """A job as it stood when it was fetched. Its methods return it as it stands after them: ``job = job.pause()``."""
 
     _transport: M = field(kw_only=True)
 
@@ -287,22 +304,6 @@ class Job(shapes.Job, Resource[M]):
     def results(self, *, only: str | None = None) -> Results[M]:
         """What it has found; ``only`` its ``succeeded``, ``failed`` or ``unprocessed`` rows."""
         return Jobs(self._transport).results(self.id, only=only)
-
-    def __repr__(self) -> str:
-        of = "" if self.total is None else f" of {self.total:,}"
-        return f"<Job {self.id}: {self.type}, {self.status}, {self.processed:,}{of} rows, {self.failed:,} failed>"
-
-    def check(self) -> None:
-        """Raises ``JobStopped`` unless the job has completed without a failed row."""
-        if self.status != "completed":
-            if self.error is not None:
-                raise JobStopped(self, f"{self.id} is {self.status}: {self.error.message}", self.error.hint)
-            because = f" ({self.pause_reason})" if self.pause_reason else ""
-            raise JobStopped(self, f"{self.id} is {self.status}{because}.", _NEXT[self.status])
-        if self.failed:
-            further = "mend them, and import them again" if self.type == "import" else "job.retry() runs them again"
-            hint = f"job.rows(status='failed') shows why; {further}."
-            raise JobStopped(self, f"{self.failed:,} of {self.total:,} rows of {self.id} failed.", hint)
 
 
 AsyncJob: TypeAlias = Job[Async]

@@ -1,19 +1,17 @@
 """What a job has found: row after row, or as a frame."""
 
-import io
-import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
 from rowmill.client.errors import Unreachable
 from rowmill.client.exchange import TRIES, Close, Flow, Item, Read, Request, Sleep, Steps, ask, whole
+from rowmill.client.frames import arrow_reader, pandas_reader, polars_reader
+from rowmill.client.saving import new_file
 from rowmill.client.transport import Async, Sync
 from rowmill.client.verbs import M, Resource, verb
-from rowmill.core.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas
@@ -51,34 +49,21 @@ class Results(Resource[M]):
 
     @verb
     def to_arrow(self) -> "Steps[pyarrow.Table]":
-        """All rows as a table of Arrow. Raises ``UsageError`` where pyarrow is not installed."""
-        try:
-            import pyarrow.parquet  # type: ignore[import-untyped] # noqa: PLC0415 - an extra
-        except ModuleNotFoundError:
-            raise _missing("pyarrow") from None
-        body = yield from whole(self._request("parquet"))
-        return pyarrow.parquet.read_table(io.BytesIO(body))
+        """All rows as an Arrow table. Raises ``UsageError`` if pyarrow is not installed."""
+        read = arrow_reader()
+        return read((yield from whole(self._request("parquet"))))
 
     @verb
     def to_polars(self) -> "Steps[polars.DataFrame]":
-        """All rows as a frame of polars. Raises ``UsageError`` where that is not installed."""
-        try:
-            import polars  # noqa: PLC0415 - not one of ours
-        except ModuleNotFoundError:
-            raise _missing("polars") from None
-        body = yield from whole(self._request("parquet"))
-        return polars.read_parquet(io.BytesIO(body))
+        """All rows as a polars frame. Raises ``UsageError`` if polars is not installed."""
+        read = polars_reader()
+        return read((yield from whole(self._request("parquet"))))
 
     @verb
     def to_pandas(self) -> "Steps[pandas.DataFrame]":
-        """All rows as a frame of pandas. Raises ``UsageError`` where that, or pyarrow, is not installed."""
-        try:
-            import pandas  # noqa: PLC0415 - not one of ours
-            import pyarrow  # noqa: F401, PLC0415 - with which pandas reads Parquet
-        except ModuleNotFoundError as error:
-            raise _missing(error.name or "pandas") from None
-        body = yield from whole(self._request("parquet"))
-        return pandas.read_parquet(io.BytesIO(body))
+        """All rows as a pandas frame. Raises ``UsageError`` if pandas or pyarrow is not installed."""
+        read = pandas_reader()
+        return read((yield from whole(self._request("parquet"))))
 
     @verb
     def save(self, path: str | Path, format: str | None = None) -> Steps[Path]:  # noqa: A002 - the API's word
@@ -119,23 +104,13 @@ class Results(Resource[M]):
 
 
 def download(request: Request, place: Path) -> Steps[None]:
-    """Writes the body of the answer to ``place``, whole or not at all. Raises ``UsageError`` where no file can be."""
-    if place.is_dir():
-        raise UsageError(f"{place} is a directory.", "Name a file in it.")
-    if not place.parent.is_dir():
-        raise UsageError(f"There is no directory {place.parent}.", "Make it first, or name another place.")
-    descriptor, unfinished = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield from _copied(request, file)
-        Path(unfinished).chmod(0o666 & ~_umask())
-        Path(unfinished).replace(place)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
+    """Writes the body of the response to ``place``, whole or not at all. Raises ``UsageError`` if no file can be
+    there."""
+    with new_file(place) as file:
+        yield from _copied(request, file)
 
 
-def _copied(request: Request, file: io.BufferedWriter) -> Steps[None]:
+def _copied(request: Request, file: BinaryIO) -> Steps[None]:
     for attempt in range(1, TRIES + 1):
         file.seek(0)
         file.truncate()
@@ -150,14 +125,3 @@ def _copied(request: Request, file: io.BufferedWriter) -> Steps[None]:
             return
         finally:
             yield Close(answer)
-
-
-def _umask() -> int:
-    current = os.umask(0o077)
-    os.umask(current)
-    return current
-
-
-def _missing(package: str) -> UsageError:
-    package = package.partition(".")[0]
-    return UsageError(f"This needs {package}.", f"Install it with: pip install {package}")

@@ -6,13 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from typing import Any, BinaryIO, TypeVar
 
-from rowmill.client.enrichment import Function, importable
 from rowmill.client.exchange import (
     Action,
     Answer,
     Close,
     Flow,
-    IsAbandoned,
     Item,
     Open,
     Read,
@@ -27,15 +25,7 @@ T = TypeVar("T")
 _CHUNK = 1 << 18
 
 
-class Transport:
-    """What both kinds have in common."""
-
-    def named(self, function: Function) -> str:
-        """The ``module:function`` under which jobs find ``function``. Raises ``UsageError`` where they could not."""
-        return importable(function)
-
-
-class Sync(Transport, ABC):
+class Sync(ABC):
     """Does things while the caller waits. Whatever is raised meanwhile, Ctrl-C too, is raised within the verb."""
 
     @abstractmethod
@@ -46,10 +36,6 @@ class Sync(Transport, ABC):
 
     @abstractmethod
     def close_answer(self, answer: Answer) -> None: ...
-
-    def is_abandoned(self, job_id: str) -> bool:
-        """See ``IsAbandoned``. A server takes up whatever was interrupted, so that none is."""
-        return False
 
     @abstractmethod
     def close(self) -> None:
@@ -88,11 +74,9 @@ class Sync(Transport, ABC):
                 return self.close_answer(answer)
             case Sleep(seconds):
                 return time.sleep(seconds)
-            case IsAbandoned(job_id):
-                return self.is_abandoned(job_id)
 
 
-class Async(Transport, ABC):
+class Async(ABC):
     """Does things in the caller's event loop. Whatever is raised meanwhile is raised within the verb."""
 
     @abstractmethod
@@ -103,10 +87,6 @@ class Async(Transport, ABC):
 
     @abstractmethod
     async def close_answer(self, answer: Answer) -> None: ...
-
-    async def is_abandoned(self, job_id: str) -> bool:
-        """See ``Sync.is_abandoned``."""
-        return False
 
     @abstractmethod
     async def close(self) -> None:
@@ -145,8 +125,6 @@ class Async(Transport, ABC):
                 return await self.close_answer(answer)
             case Sleep(seconds):
                 return await asyncio.sleep(seconds)
-            case IsAbandoned(job_id):
-                return await self.is_abandoned(job_id)
 
 
 async def chunks(file: BinaryIO) -> AsyncIterator[bytes]:

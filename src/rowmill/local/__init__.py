@@ -1,1 +1,6 @@
-"""The client's verbs without a server."""
+"""``rowmill.enrich``: jobs that run in this process, without a server."""
+
+from rowmill.local.enrich import enrich
+from rowmill.local.job import LocalJob, LocalResults
+
+__all__ = ["LocalJob", "LocalResults", "enrich"]

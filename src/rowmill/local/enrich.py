@@ -1,151 +1,168 @@
-"""``rowmill.enrich``: one call, the whole job, on the local store."""
+"""``rowmill.enrich``: one call, the whole job, in this process."""
 
 import os
 import sys
-import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
-from dataclasses import replace
+from contextlib import closing
+from decimal import Decimal
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from pydantic import ValidationError
+import jsonschema_rs
 
-from rowmill.api.inputs import EnrichmentInput
-from rowmill.api.specs import enrichment_spec
-from rowmill.client.enrichment import Enrichment, told
-from rowmill.client.errors import ClientError, Conflict
-from rowmill.client.jobs import Job, Jobs
+from rowmill.client.enrichment import Enrichment, EnrichmentDocument, to_document
 from rowmill.client.tables import Table, lines_of
-from rowmill.client.transport import Sync
 from rowmill.core.errors import UsageError
-from rowmill.core.job import Job as StoredJob
-from rowmill.core.status import JobStatus
+from rowmill.core.job import Job
+from rowmill.core.money import Price, nano
+from rowmill.core.status import JobStatus, JobType
 from rowmill.jobs import control
-from rowmill.jobs.spec import About, FileSource, JobSpec, NamedSource, PythonStep, Source, StepSpec
-from rowmill.jobs.submit.submit import Submission, submit
-from rowmill.ledger.opening import default_home
-from rowmill.local import functions
+from rowmill.jobs.spec import (
+    TEXT,
+    About,
+    FileSource,
+    HttpStep,
+    JobSpec,
+    NamedSource,
+    PluginStep,
+    PromptStep,
+    PythonStep,
+    Selection,
+    SettingsSpec,
+    Source,
+    StepSpec,
+)
+from rowmill.jobs.submit.submit import Progress, submit
+from rowmill.ledger.store import Store
+from rowmill.local.functions import is_registered, register
+from rowmill.local.job import LocalJob
 from rowmill.local.remedies import advised
-from rowmill.local.store import LocalStore
-from rowmill.local.transport import SyncLocal
-
-_PAUSED_WITHIN = 60.0
-_stores: dict[tuple[int, Path], LocalStore] = {}
-_guard = threading.Lock()
+from rowmill.local.run import LocalRun, say
 
 
 @advised()
-def run(table: Table, options: Enrichment, *, home: str | Path | None, new: bool, progress: bool) -> Job[Sync]:
-    """See ``rowmill.enrich``."""
-    local = _shared(home)
-    transport = SyncLocal(local)
-    asked = told(options, transport.named)
-    if not asked.steps:
-        raise UsageError("There is nothing to do with the rows.", "Give one of prompt, url and function.")
-    submission = _submitted(local, asked.document, table, new=new)
-    job = submission.job
-    if submission.found and progress:
-        _say(_found(job))
-    if job.status in (JobStatus.PAUSED, JobStatus.FAILED) or job.stopping:
-        control.resume(local.store, job)
-    local.work(job.id)
-    return _followed(Jobs(transport), job, progress=progress)
+def enrich(
+    input: Table,  # noqa: A002 - the word of the command line
+    *,
+    home: str | Path | None = None,
+    new: bool = False,
+    progress: bool = True,
+    **options: Unpack[Enrichment],
+) -> LocalJob:
+    """Sends every row of ``input`` through a model, an HTTP API or a function in this process, and returns the
+    completed job::
 
+        job = rowmill.enrich("reviews.csv", prompt="Good or bad? {{review}}", output={"mood": "good | bad"},
+                             model="openai/gpt-5-mini")
+        job.results().to_polars()
 
-def _followed(jobs: Jobs[Sync], job: StoredJob, *, progress: bool) -> Job[Sync]:
-    """The job once it is over. Ctrl-C pauses it."""
-    try:
-        ended = jobs.watch(job.id) if progress else jobs.wait(job.id)
-    except KeyboardInterrupt:
-        _say("Pausing: rows in flight are being finished. Ctrl-C again leaves them; saved rows stay saved.")
+    ``input`` is the path of a file, the name of a dataset, an iterable of dicts, or a polars, pandas or Arrow table.
+    ``options`` say what to do with each row: see ``Enrichment``. ``function`` may be any function; a lambda, or a
+    function of a script or notebook, is known to that script or notebook only. Jobs are kept in the store in ``home``
+    (default: ``ROWMILL_HOME``), like those of the command line.
+
+    Calling again with the same content, rows and work continues an unfinished job, also after a crash, and returns a
+    completed one at no cost; ``new`` starts over. ``progress`` is shown on stderr. Ctrl-C pauses the job.
+
+    Raises ``UsageError`` if something cannot work, and ``JobStopped`` if the job did not complete because it failed or
+    a limit paused it. Failed rows raise nothing: the results contain them with their errors.
+    """
+    document = to_document(options, register)
+    with LocalRun(home, progress=progress) as run:
+
+        def begin(reading: Progress) -> Job:
+            submission = submit(run.store, run.name, spec, reading)
+            if submission.found and progress:
+                say(_found(submission.job))
+            return _continued(run.store, submission.job)
+
         try:
-            with suppress(Conflict):  # it has just ended
-                jobs.pause(job.id)
-            with suppress(ClientError):
-                jobs.wait(job.id, timeout=_PAUSED_WITHIN)
-        finally:
-            _say(f"The same call goes on with {job.id}{_or_command(job)}.")
-        raise
-    if ended.status != "completed":
-        ended.check()
-    return ended
-
-
-def _spec(document: Mapping[str, Any], source: Source, *, new: bool) -> JobSpec:
-    try:
-        asked = EnrichmentInput.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part not in ("prompt", "http", "python"))
-        raise UsageError(f"{place}: {first['msg']}.", "Mend it and call again.") from error
-    spec = enrichment_spec(asked, source, About(asked.name, dict(asked.metadata), new=new))
-    return replace(spec, steps=tuple(map(_findable, spec.steps)))
-
-
-def _findable(step: StepSpec) -> StepSpec:
-    """Remembers where a function's module was found, so that ``rowmill resume`` finds it, too."""
-    if not isinstance(step, PythonStep) or _is_own(step.function):
-        return step
-    return replace(step, path=(str(Path(sys.path[0] or ".").absolute()),))
-
-
-def _submitted(local: LocalStore, document: Mapping[str, Any], table: Table, *, new: bool) -> Submission:
-    """The job, new or of an earlier call."""
-    if isinstance(table, str | Path):
-        return _taken_in(local, _spec(document, NamedSource(str(table)), new=new))
-    with closing(lines_of(table)) as lines:  # in the caller's thread, to which what it iterates over may belong
-        return _taken_in(local, _spec(document, FileSource(str(lines.path), "jsonl", "rows"), new=new))
-
-
-def _taken_in(local: LocalStore, spec: JobSpec) -> Submission:
-    """Ctrl-C stops the reading between two batches only: in the middle of a transaction it could leave a lock
-    behind."""
-    interrupted = threading.Event()
-
-    def tell(rows: int) -> None:
-        if interrupted.is_set():
-            raise UsageError("It was interrupted.")
-
-    with ThreadPoolExecutor(1, "rowmill-submit") as pool:
-        future = pool.submit(submit, local.store, local.context.engine, spec, tell)
-        try:
-            return future.result()
+            if isinstance(input, str | Path):
+                spec = _spec(document, NamedSource(str(input)), new=new)
+                ended = run.run(begin)
+            else:
+                with closing(lines_of(input)) as lines:  # in the caller's thread: an iterable may be bound to it
+                    spec = _spec(document, FileSource(str(lines.path), "jsonl", "rows"), new=new)
+                    ended = run.run(begin)
         except KeyboardInterrupt:
-            interrupted.set()
+            if run.job:
+                say(f"Call again to continue {run.job.id}{_or_command(run.job)}.")
             raise
+        job = LocalJob.read(run.store, ended, home)
+    if job.status != "completed":
+        job.check()
+    return job
 
 
-def _shared(home: str | Path | None) -> LocalStore:
-    """The store at ``home``, which all calls of this process share; it stays open for the jobs that were given out."""
-    place = Path(home).absolute() if home else None
-    key = (os.getpid(), place or default_home())
-    with _guard:
-        if key not in _stores or _stores[key].closed:
-            _stores[key] = LocalStore(place)
-        return _stores[key]
-
-
-def _found(job: StoredJob) -> str:
-    if job.status is JobStatus.COMPLETED:
-        return f"{job.id} is this same call and completed; its results are used again (new=True starts afresh)."
-    left = job.counts.unprocessed or 0
-    return f"{job.id} is this same call; going on with the {left:,} rows left (new=True starts afresh)."
-
-
-def _or_command(job: StoredJob) -> str:
-    return (
-        ""
-        if any(_is_own(step.config.get("function")) for step in job.steps)
-        else f", and so does: rowmill resume {job.id}"
+def _spec(document: EnrichmentDocument, source: Source, *, new: bool) -> JobSpec:
+    """The job that ``document`` asks for, over the rows of ``source``. Raises ``UsageError``."""
+    if not document.steps:
+        raise UsageError("There is nothing to do with the rows.", "Give one of prompt, url and function.")
+    for name, value in document.settings.items():
+        whole = name not in ("timeout", "budget_usd")
+        if not isinstance(value, int if whole else int | float) or not 0 < value < inf:
+            raise UsageError(f"{name} is {value!r}.", f"Give a positive {'integer' if whole else 'number'}.")
+    settings = dict(document.settings)
+    budget = settings.pop("budget_usd", None)
+    about = document.about
+    return JobSpec(
+        type=JobType.ENRICHMENT,
+        source=source,
+        steps=tuple(map(_step, document.steps)),
+        selection=Selection(about.get("select"), about.get("where"), tuple(about.get("keys", ())), about.get("only")),
+        settings=SettingsSpec(budget=None if budget is None else _nano(budget), **settings),
+        about=About(about.get("name"), about["metadata"], new=new),
     )
 
 
-def _is_own(function: str | None) -> bool:
-    return (function or "").startswith(f"{functions.__name__}:")
+def _step(document: Mapping[str, Any]) -> StepSpec:
+    step = dict(document)
+    kind = step.pop("processor")
+    outputs = step.pop("output", {"result": TEXT})
+    for column, schema in outputs.items():
+        try:
+            jsonschema_rs.validator_for(schema, offline=True)
+        except ValueError as error:
+            reason = str(error).splitlines()[0]
+            raise UsageError(f"The column {column!r} has an invalid JSON Schema: {reason}.", "Fix it.") from error
+    try:
+        match kind:
+            case "prompt":
+                model = step.pop("model", None) or os.environ.get("ROWMILL_MODEL") or None
+                price = step.pop("price", None)
+                pinned = Price(_nano(price["input"]), _nano(price["output"])) if price else None
+                return PromptStep(**step, model=model, price=pinned, outputs=outputs)
+            case "http":
+                return HttpStep(**step, outputs=outputs)
+            case "python":
+                # With the path, `rowmill resume` finds the module, too.
+                path = () if is_registered(step["function"]) else (str(Path(sys.path[0] or ".").absolute()),)
+                return PythonStep(**step, path=path, outputs=outputs)
+        return PluginStep(**{"name": kind, "config": {}, **step}, processor=kind, outputs=outputs)
+    except TypeError as error:
+        raise UsageError(
+            f"A step of the kind {kind!r} does not take all of these: {', '.join(step)}.",
+            "See the options of an enrichment.",
+        ) from error
 
 
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")
-    sys.stderr.flush()
+def _nano(dollars: float) -> int:
+    return nano(Decimal(str(dollars)))
+
+
+def _continued(store: Store, job: Job) -> Job:
+    if job.status in (JobStatus.PAUSED, JobStatus.FAILED) or job.stopping:
+        return control.resume(store, job)
+    return job
+
+
+def _found(job: Job) -> str:
+    if job.status is JobStatus.COMPLETED:
+        return f"The same call was completed by {job.id}; its results are used again (new=True starts over)."
+    return f"Continuing {job.id} of the same call: {job.counts.unprocessed or 0:,} rows left (new=True starts over)."
+
+
+def _or_command(job: Job) -> str:
+    own = any(is_registered(str(step.config.get("function", ""))) for step in job.steps)
+    return "" if own else f", or run: rowmill resume {job.id}"

@@ -1,5 +1,5 @@
-"""Functions that no other process can import, a lambda or one of a script or notebook: jobs name them as attributes of
-this very module. Once the process has ended, their jobs wait for the script that knows them."""
+"""Functions that no other process can import: lambdas, and functions of a script or notebook. Jobs refer to them as
+attributes of this module. Once the process has ended, their jobs wait for that script or notebook to run again."""
 
 import hashlib
 import sys
@@ -15,21 +15,28 @@ from rowmill.core.errors import UsageError
 _known: dict[str, Callable[[dict[str, Any]], Any]] = {}
 
 
-def register(function: Callable[[dict[str, Any]], Any]) -> str:
-    """The name of ``function`` as ``module:function``: that of its module where it can be imported from there, else one
-    here, which stays the same from run to run for as long as its code does."""
+def register(function: str | Callable[[dict[str, Any]], Any]) -> str:
+    """The name of ``function`` as ``module:function``: in its own module if it can be imported from there, otherwise in
+    this one, under a name that stays the same from run to run as long as its code does."""
+    if isinstance(function, str):
+        return function
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
     if module not in (None, "__main__") and getattr(sys.modules.get(module), name, None) is function:
         return f"{module}:{name}"
-    spoken = "".join(char for char in name.rpartition(".")[2] if char.isidentifier()) or type(function).__name__
-    own = f"{spoken}_{_digest(function)}"
+    label = "".join(char for char in name.rpartition(".")[2] if char.isidentifier()) or type(function).__name__
+    own = f"{label}_{_digest(function)}"
     _known[own] = function
     return f"{__name__}:{own}"
 
 
+def is_registered(name: str) -> bool:
+    """Whether ``module:function`` refers to a function of this module."""
+    return name.startswith(f"{__name__}:")
+
+
 def _digest(function: Callable[..., Any]) -> str:
-    """Twelve hex digits of the code of ``function`` and the plain values that it has closed over; where it holds
-    others, it is another function each time."""
+    """Twelve hex digits that stand for the code of ``function`` and the plain values in its closure and defaults. If it
+    holds other values, they differ each time."""
     digest = hashlib.sha256()
     try:
         code: CodeType = function.__code__
@@ -47,7 +54,7 @@ def _add(digest: Any, code: CodeType) -> None:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             _add(digest, constant)
-        elif isinstance(constant, frozenset):  # in another order in each process
+        elif isinstance(constant, frozenset):  # its order differs between processes
             digest.update(repr(sorted(map(repr, constant))).encode())
         else:
             digest.update(repr(constant).encode())
@@ -58,6 +65,6 @@ def __getattr__(name: str) -> Callable[[dict[str, Any]], Any]:
         return _known[name]
     if name.startswith("__"):
         raise AttributeError(name)
-    spoken = name.rpartition("_")[0]
-    hint = "Run that script or notebook again: the same call goes on with the job."
-    raise UsageError(f"The function {spoken} is known only to the script or notebook that made the job.", hint)
+    label = name.rpartition("_")[0]
+    hint = "Run that script or notebook again: the same call continues the job."
+    raise UsageError(f"The function {label} is known only to the script or notebook that made the job.", hint)

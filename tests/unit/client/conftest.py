@@ -1,4 +1,4 @@
-"""A client of each kind: blocking and async of a server over real HTTP, and of a local store."""
+"""A client of each kind, blocking and async, of a server over real HTTP."""
 
 import asyncio
 import socket
@@ -81,24 +81,19 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
-def local_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("local")
-
-
-@pytest.fixture(params=["sync", "async", "local", "async local"])
-def client(request: pytest.FixtureRequest, url: str, local_home: Path) -> Iterator[Any]:
-    """A client of each kind, which blocks. All have the same verbs."""
-    if request.param in ("sync", "local"):
-        with Client(url) if request.param == "sync" else Client.local(local_home) as client:
+@pytest.fixture(params=["sync", "async"])
+def client(request: pytest.FixtureRequest, url: str) -> Iterator[Any]:
+    """A client of each kind, which blocks. Both have the same methods."""
+    if request.param == "sync":
+        with Client(url) as client:
             yield client
         return
     loop = asyncio.new_event_loop()
-    made = loop.run_until_complete(_async_client(url if request.param == "async" else None, local_home))
+    made = loop.run_until_complete(_async_client(url))
     yield Blocking(made, loop)
     loop.run_until_complete(made.close())
     loop.close()
 
 
-async def _async_client(url: str | None, home: Path) -> AsyncClient:
-    return AsyncClient(url) if url else AsyncClient.local(home)
+async def _async_client(url: str) -> AsyncClient:
+    return AsyncClient(url)

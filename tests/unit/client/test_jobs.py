@@ -110,7 +110,7 @@ def test_what_stopped_a_job_comes_with_what_can_be_done(client: Any) -> None:
     job = client.jobs.create(ROWS, function=MOOD, output=OUTPUT, start=False)
     with pytest.raises(JobStopped, match=r"is paused \(user\)") as paused:
         job.wait(check=True)
-    assert paused.value.hint == "job.resume() goes on with it."
+    assert paused.value.hint == "job.resume() continues it."
     with pytest.raises(JobStopped, match="is cancelled") as cancelled:
         job.cancel().wait(check=True)
     assert "resume" not in cancelled.value.hint

@@ -1,4 +1,4 @@
-"""Both kinds of client are typed, although each verb is written once."""
+"""Both kinds of client are typed, although each method is written once."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import rowmill
-from rowmill import AsyncClient, AsyncJob, Client, Job
+from rowmill import AsyncClient, AsyncJob, Client, Job, LocalJob
 from rowmill.client.events import Event
 from rowmill.shapes.files import File
 from rowmill.shapes.rows import Row
@@ -26,8 +26,8 @@ assert_type(client.jobs.get("job_1").events(), Iterator[Event])
 assert_type(client.files.upload(b""), File)
 assert_type(client.tokens.list(), Iterator[Token])
 assert_type(client.jobs.results("job_1").to_list(), list[dict[str, Any]])
-assert_type(rowmill.enrich("a.csv", prompt="?"), Job)
-assert_type(Client.local("home"), Client)
+assert_type(rowmill.enrich("a.csv", prompt="?"), LocalJob)
+assert_type(rowmill.enrich("a.csv", prompt="?").retry(rows="1-3"), LocalJob)
 for row in client.jobs.results("job_1"):
     assert_type(row, dict[str, Any])
 
