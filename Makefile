@@ -2,6 +2,7 @@
 #
 #   make demo     a real enrichment of bundled reviews on the embedded model
 #   make test     all tests           make test ARGS='-k retry -x'
+#   make quick    the tests to run while typing: no processes, no pages, nothing slow
 #   make check    style, types, layers
 #   make format   puts the style right
 #   make lock     pins the newest allowed versions anew (needs uv)
@@ -13,13 +14,16 @@ ARGS ?=
 BIN := .venv/bin
 INSTALL := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PYTHON) -m pip --python $(BIN)/python install --quiet
 
-.PHONY: demo test check format lock clean
+.PHONY: demo test quick check format lock clean
 
 demo: .venv/.demo .venv/.model
 	@$(BIN)/rowmill demo $(ARGS)
 
 test: .venv/.dev .venv/.model
 	$(BIN)/pytest -n 3 --dist loadgroup $(ARGS)
+
+quick: .venv/.dev .venv/.model
+	$(BIN)/pytest -n 3 --dist loadgroup -m 'not slow' tests/unit tests/contract tests/simulation $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff check

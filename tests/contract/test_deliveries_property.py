@@ -2,6 +2,7 @@
 
 from itertools import count
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -90,6 +91,7 @@ def _told(store: Store, webhook: str) -> list[int]:
     return sorted(delivery.event for delivery in Deliveries(store.database).page(webhook, limit=100_000))
 
 
+@pytest.mark.slow
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_every_event_becomes_one_delivery_for_each_webhook(

@@ -151,6 +151,7 @@ def _line(values: Values | None) -> Line:
 names = count()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

@@ -363,6 +363,7 @@ class Life(RuleBasedStateMachine):
         return tokens_in, tokens_out, cost
 
 
+@pytest.mark.slow
 def test_the_rows_of_a_job_are_partitioned_whatever_happens(bench: Bench) -> None:
     dataset = bench.dataset(RECORDS)
     bench.job(dataset=dataset)  # keeps the dataset when the others are deleted

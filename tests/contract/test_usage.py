@@ -172,6 +172,7 @@ acts = st.lists(st.tuples(st.sampled_from([0, 1, 2]), st.integers(0, 6), st.inte
 months = count(1)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 20), acts)
 def test_engines_that_start_only_what_they_are_granted_never_work_more_rows_than_the_limit(

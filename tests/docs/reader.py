@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.deadline import DEADLINE
+
 from .pages import Block, Step
 
 ENDPOINT = "http://127.0.0.1:8000/v1"
@@ -27,7 +29,6 @@ RECEIVER = "127.0.0.1:9000"
 """Where it has the reader's own program answer."""
 
 _SERVE = "rowmill serve"
-_DEADLINE = 60.0
 _LOOK = 0.05
 
 
@@ -83,7 +84,7 @@ class Reader:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=_DEADLINE,
+            timeout=DEADLINE,
             check=False,
         )
 
@@ -110,7 +111,7 @@ class Reader:
     def _wait_for_jobs(self) -> None:
         while self._background:
             process, code = self._background.pop()
-            ended = process.wait(_DEADLINE)
+            ended = process.wait(DEADLINE)
             assert (128 - ended if ended < 0 else ended) == code
 
     def _start(self, step: Step) -> None:
@@ -135,7 +136,7 @@ class Reader:
         process = self._servers.pop(address)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        ended = process.wait(_DEADLINE)
+        ended = process.wait(DEADLINE)
         assert ended == 0 or address != SERVER, (self.place / ".server").read_text()
 
     def _process(self, step: Step) -> "subprocess.Popen[str]":
@@ -183,7 +184,7 @@ def free_port() -> int:
 
 def answers(address: str) -> bool:
     """Whether an HTTP server answers there, whatever it says."""
-    connection = http.client.HTTPConnection(address, timeout=_DEADLINE)
+    connection = http.client.HTTPConnection(address, timeout=DEADLINE)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status != 503  # it is there, and not still starting
@@ -213,7 +214,7 @@ def _narrow(text: str) -> list[str]:
 
 
 def _wait_until(condition: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + _DEADLINE
+    until = time.monotonic() + DEADLINE
     while not condition():
         assert time.monotonic() < until, what
         time.sleep(_LOOK)

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .harness import DEADLINE, Process, Rowmill
+from tests.support.deadline import DEADLINE
+
+from .harness import Process, Rowmill
 
 _LOOK = 0.0005
 _READ = "SELECT status, succeeded + failed + skipped, delivered IS NOT NULL FROM jobs ORDER BY pk DESC LIMIT 1"

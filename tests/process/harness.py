@@ -20,11 +20,9 @@ from rowmill.ledger.opening import open_store
 from rowmill.ledger.store import Store
 from rowmill.shapes.base import to_json
 from rowmill.testing import ChatRequest, ModelServer, Reply
+from tests.support.deadline import DEADLINE
 
 PROGRAM = str(Path(sysconfig.get_path("scripts")) / "rowmill")
-DEADLINE = 30.0
-"""Seconds after which an awaited event counts as missing; far beyond what a busy machine needs."""
-
 LOOK = 0.02
 """Seconds between two looks at something that cannot be awaited otherwise."""
 
@@ -242,6 +240,11 @@ def assert_done(path: Path, rows: int) -> None:
     assert [line["id"] for line in lines] == [str(number) for number in range(1, rows + 1)]
     assert {line["_status"] for line in lines} == {"succeeded"}
     assert {line["_error"] for line in lines} == {""}
+
+
+def held_after(number: int) -> Callable[[ChatRequest], Reply]:
+    """A script for the server: the first ``number`` rows are answered at once, the others when it releases them."""
+    return lambda request: Reply("ok", held=number_of(request) > number)
 
 
 class Answers:

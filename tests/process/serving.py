@@ -12,8 +12,9 @@ from typing import Any
 import urllib3
 
 from rowmill.testing import ModelServer
+from tests.support.deadline import DEADLINE
 
-from .harness import DEADLINE, LOOK, PROGRAM, Process, Rowmill
+from .harness import LOOK, PROGRAM, Process, Rowmill
 
 KEY = "sk-of-the-provider-4711"
 STEP = {"prompt": "Say {{text}}", "connection": "models", "model": "test"}

@@ -13,8 +13,9 @@ import pytest
 
 from rowmill.client import Client, Job
 from rowmill.core.errors import RowmillError
+from tests.support.deadline import DEADLINE
 
-from .harness import DEADLINE, Process, Rowmill, wait_until
+from .harness import Process, Rowmill, wait_until
 
 RULES = """
 import time

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from rowmill.testing import ChatRequest, ModelServer, Reply
+from tests.support.deadline import DEADLINE
 
-from .harness import DEADLINE, PROGRAM, Ended, Rowmill, assert_done
+from .harness import PROGRAM, Ended, Rowmill, assert_done
 from .test_terminal import Terminal
 
 pytestmark = pytest.mark.xdist_group("process-connections")

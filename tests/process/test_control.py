@@ -4,7 +4,7 @@ import pytest
 
 from rowmill.testing import ChatRequest, ModelServer, Reply
 
-from .harness import Answers, Process, Rowmill, assert_done, number_of, prompt, run_words, written
+from .harness import Answers, Process, Rowmill, assert_done, held_after, number_of, prompt, run_words, written
 
 pytestmark = pytest.mark.xdist_group("process-control")
 
@@ -23,9 +23,12 @@ def _running(rowmill: Rowmill, server: ModelServer, calls: int, rows: int = 30) 
 
 def test_pause_is_obeyed_and_saves_what_is_in_flight(rowmill: Rowmill) -> None:
     rows = 200
-    with ModelServer(latency=0.1) as server:
+    with ModelServer(script=held_after(5)) as server:
         running = _running(rowmill, server, 10, rows)
-        paused = rowmill.ok("pause", "last")
+        pausing = rowmill.start("pause", "last")
+        rowmill.wait_for_job(lambda job: job["stopping"])
+        server.release()
+        paused = pausing.end()
         ended = running.end()
         job = rowmill.show()
         assert ended.code == 5
@@ -42,13 +45,11 @@ def test_pause_is_obeyed_and_saves_what_is_in_flight(rowmill: Rowmill) -> None:
 
 
 def test_resume_takes_back_a_pause_that_is_being_obeyed(rowmill: Rowmill) -> None:
-    def script(request: ChatRequest) -> Reply:
-        return Reply("ok", latency=4.0 if number_of(request) <= 5 else 0.0)
-
-    with ModelServer(script=script) as server:
+    with ModelServer(script=held_after(0)) as server:
         running = _running(rowmill, server, 5)
         assert rowmill.ok("pause", "last", "--json").json["stopping"] is True
         assert "goes on" in rowmill.ok("resume", "last").stdout
+        server.release()
         assert running.end().code == 0
         assert_done(rowmill.place / "out.csv", 30)
         assert server.total == 30
@@ -169,12 +170,13 @@ def test_watch_exits_as_the_job_ends(rowmill: Rowmill, answer: Reply, code: int)
 
 def test_watch_tells_of_failed_rows_of_a_pause_and_of_an_interruption(rowmill: Rowmill) -> None:
     def script(request: ChatRequest) -> Reply:
-        return Reply(status=400) if number_of(request) == 1 else Reply("ok", latency=0.5)
+        return Reply(status=400) if number_of(request) == 1 else Reply("ok", held=True)
 
     with ModelServer(script=script) as server:
         running = _running(rowmill, server, 5)
         watching = rowmill.start("watch", "last")
         rowmill.ok("pause", "last")
+        server.release()
         assert watching.end().code == running.end().code == 5
         assert rowmill.run("resume", "last").code == 4
         watched = rowmill.run("watch", "last", "--json")

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from .harness import DEADLINE, Process, Rowmill
+from tests.support.deadline import DEADLINE
+
+from .harness import Process, Rowmill
 
 pytestmark = pytest.mark.xdist_group("process-kill")
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from rowmill.testing import ModelServer, Reply
+from tests.support.deadline import DEADLINE
 
-from .harness import DEADLINE, Rowmill, assert_done, number_of, prompt, run_words
+from .harness import Rowmill, assert_done, number_of, prompt, run_words
 
 pytestmark = pytest.mark.xdist_group("process-kill")
 

@@ -47,18 +47,18 @@ def test_rpm_holds_over_two_processes_that_share_a_key(rowmill: Rowmill) -> None
 
 
 def test_rpm_is_steered_by_the_same_run(rowmill: Rowmill) -> None:
-    rowmill.table(20)
+    rowmill.table(200)
     with ModelServer() as server:
         slow = rowmill.start(*run_words(server, "in.csv", "--rpm", "60"))
         server.wait_for(2)
         rowmill.ok("pause", "last")
         assert slow.end().code == 5
-        assert server.total < 10
+        assert server.total < 100
         rowmill.ok(*run_words(server, "in.csv", "--rpm", "60000"))
         assert rowmill.show()["settings"]["rpm"] == 60000
         # The calls of the old pace are paid for at that pace: the next one waits for a second or two.
-        assert rowmill.show()["executions"][-1]["processed"] > 10
-        assert_done(rowmill.place / "out.csv", 20)
+        assert rowmill.show()["executions"][-1]["processed"] > 100
+        assert_done(rowmill.place / "out.csv", 200)
         assert server.total == 20
 
 

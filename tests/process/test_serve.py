@@ -3,15 +3,16 @@
 import signal
 import socket
 import threading
-import time
+from math import inf
 
 import pytest
 import urllib3
 
 from rowmill.testing import ChatRequest, ModelServer, Reply
+from tests.support.deadline import DEADLINE
 
 from .gauge import random_moments
-from .harness import DEADLINE, KEY_NAME, Answers, Rowmill, number_of, prompt, run_words, wait_until
+from .harness import KEY_NAME, Answers, Rowmill, held_after, number_of, prompt, run_words, wait_until
 from .serving import KEY, Server, check_counts, connect, end, make_token, serve, told_where
 
 # Where it answers
@@ -115,18 +116,19 @@ def test_a_job_made_over_http_is_worked_to_the_end(rowmill: Rowmill) -> None:
 def test_the_command_line_and_the_api_work_on_one_store(rowmill: Rowmill) -> None:
     rowmill.table(200)
     server = serve(rowmill)
-    with ModelServer(latency=0.05) as models:
+    with ModelServer(script=held_after(10)) as models:
         connect(rowmill, models)
         run = rowmill.start(*run_words(models), **{KEY_NAME: "any"})
         wait_until(lambda: bool(server.get("/v1/jobs")["data"]), "the job of the command")
         [of_command] = server.get("/v1/jobs")["data"]
         of_api = server.submit(200, name="of the API")
-        server.wait_for_job(of_api, lambda job: job["succeeded"] > 3)
+        server.wait_for_job(of_api, lambda job: job["succeeded"] == 10)
 
         paused = rowmill.ok("pause", of_api, "--json").json
-        assert paused["status"] == "paused" or paused["stopping"]
+        assert paused["stopping"], "five calls are in flight"
+        assert server.post(f"/v1/jobs/{of_command['id']}/pause")["stopping"]
+        models.release()
         server.wait_for_job(of_api, lambda job: job["status"] == "paused")
-        server.post(f"/v1/jobs/{of_command['id']}/pause")
         assert run.end().code == 5
         assert server.job(of_command["id"])["pause_reason"] == "user"
         jobs = {job["id"]: job["status"] for job in rowmill.jobs()}
@@ -160,13 +162,22 @@ def test_a_job_of_a_command_is_left_to_it(rowmill: Rowmill) -> None:
 def test_killed_and_started_again_it_goes_on_by_itself(rowmill: Rowmill) -> None:
     rows, kills, concurrency = 600, 6, 12
     chance = random_moments()
-    with ModelServer(script=lambda request: Reply("ok", latency=0.005 + number_of(request) % 7 * 0.005)) as models:
+    last_answered: float = 0
+
+    def script(request: ChatRequest) -> Reply:
+        """However late a kill comes, rows are left for the next one."""
+        return Reply("ok", latency=0.005 + number_of(request) % 7 * 0.005, hang=models.total > last_answered)
+
+    with ModelServer(script=script) as models:
         connect(rowmill, models)
-        server = serve(rowmill)
-        job = server.submit(rows, concurrency=concurrency)
+        job = ""
         saved: dict[int, int] = {}
         for _ in range(kills):
-            models.wait_for(models.total + chance.randint(1, rows // kills - 20), DEADLINE)
+            kill_at = models.total + chance.randint(1, rows // kills - 60)
+            last_answered = kill_at + 30
+            server = serve(rowmill)
+            job = job or server.submit(rows, concurrency=concurrency)
+            models.wait_for(kill_at)
             check_counts(server.job(job))
             server.process.kill()
             shown = rowmill.show(job)
@@ -175,7 +186,8 @@ def test_killed_and_started_again_it_goes_on_by_itself(rowmill: Rowmill) -> None
             done = {row["number"] for row in rowmill.rows("succeeded", job)}
             assert saved.keys() <= done, "a saved row was lost"
             saved.update({number: models.counts[prompt(number)] for number in done - saved.keys()})
-            server = serve(rowmill)
+        last_answered = inf
+        server = serve(rowmill)
         done_job = server.completed(job)
         check_counts(done_job)
         assert done_job["succeeded"] + done_job["failed"] == rows
@@ -206,10 +218,10 @@ def test_counts_hold_at_every_look(rowmill: Rowmill) -> None:
 
 
 def _after_ten_never(request: ChatRequest) -> Reply:
-    return Reply("ok", latency=0.0 if number_of(request) <= 10 else 60.0)
+    return Reply("ok", hang=number_of(request) > 10)
 
 
-def test_sigterm_ends_within_its_grace_though_a_provider_takes_a_minute(rowmill: Rowmill) -> None:
+def test_sigterm_ends_within_its_grace_though_a_provider_never_answers(rowmill: Rowmill) -> None:
     answers = Answers(_after_ten_never)
     with ModelServer(script=answers) as models:
         connect(rowmill, models)
@@ -217,9 +229,7 @@ def test_sigterm_ends_within_its_grace_though_a_provider_takes_a_minute(rowmill:
         job = server.submit(30)
         server.wait_for_job(job, lambda shown: shown["succeeded"] == 10 and shown["running"] == 5)
         models.wait_for(15)
-        began = time.monotonic()
         end(server)
-        assert time.monotonic() - began < 10
         shown = rowmill.show(job)
         check_counts(shown)
         assert (shown["succeeded"], shown["uncertain"], shown["running"]) == (10, 5, 0)
@@ -248,28 +258,24 @@ def test_sigterm_saves_what_is_answered_within_the_grace(rowmill: Rowmill) -> No
 
 
 def test_no_grace_leaves_at_once(rowmill: Rowmill) -> None:
-    with ModelServer(latency=30.0) as models:
+    with ModelServer(script=held_after(0)) as models:
         connect(rowmill, models)
         server = serve(rowmill, "--grace", "0")
         job = server.submit(5)
         models.wait_for(5)
-        began = time.monotonic()
         end(server)
-        assert time.monotonic() - began < 6
         assert rowmill.show(job)["uncertain"] == 5
 
 
 def test_a_second_ctrl_c_aborts_what_is_in_flight(rowmill: Rowmill) -> None:
-    with ModelServer(latency=60.0) as models:
+    with ModelServer(script=held_after(0)) as models:
         connect(rowmill, models)
-        server = serve(rowmill, "--grace", "60")
+        server = serve(rowmill, "--grace", "3600")
         job = server.submit(5)
         models.wait_for(5)
         server.process.signal(signal.SIGINT)
         wait_until(lambda: not server.answers, "the end of answering")
-        began = time.monotonic()
         end(server, signal.SIGINT)
-        assert time.monotonic() - began < 5
         shown = rowmill.show(job)
         check_counts(shown)
         assert (shown["status"], shown["uncertain"]) == ("pending", 5)
@@ -282,9 +288,7 @@ def test_sigterm_ends_open_streams(rowmill: Rowmill) -> None:
         job = server.submit(100)
         heard = [_listen(server, path) for path in ("/v1/events", f"/v1/jobs/{job}/events") * 5]
         models.wait_for(5)
-        began = time.monotonic()
         end(server)
-        assert time.monotonic() - began < 8
         for thread, content in heard:
             thread.join(DEADLINE)
             assert not thread.is_alive()

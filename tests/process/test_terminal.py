@@ -12,8 +12,9 @@ from contextlib import contextmanager
 import pytest
 
 from rowmill.testing import ModelServer
+from tests.support.deadline import DEADLINE
 
-from .harness import DEADLINE, PROGRAM, Rowmill, assert_done, run_words, wait_until
+from .harness import PROGRAM, Rowmill, assert_done, run_words, wait_until
 
 pytestmark = pytest.mark.xdist_group("process-terminal")
 

@@ -8,7 +8,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from .harness import DEADLINE, Process, Rowmill, wait_until
+from tests.support.deadline import DEADLINE
+
+from .harness import Process, Rowmill, wait_until
 
 _BLOCK = b"0123456789abcdef" * 65_536
 _BLOCKS = 300

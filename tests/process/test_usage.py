@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from rowmill.testing import ModelServer, Reply
+from tests.support.deadline import DEADLINE
 
-from .harness import DEADLINE, KEY_NAME, Rowmill, assert_done, run_words
+from .harness import KEY_NAME, Rowmill, assert_done, run_words
 
 pytestmark = pytest.mark.xdist_group("process-limits")
 

@@ -16,6 +16,7 @@ from rowmill.shapes.webhooks import DeliveryStatus
 from rowmill.webhooks import service as webhooks
 from rowmill.webhooks.deliveries import Deliveries
 from rowmill.webhooks.store import Webhooks
+from tests.support.deadline import DEADLINE
 
 from .harness import Rowmill
 from .servers import Asked, web_server
@@ -77,14 +78,14 @@ def test_what_was_sent_but_not_recorded_is_sent_again_under_the_same_id(rowmill:
 
     def answer(asked: Asked) -> tuple[int, bytes]:
         arrived.set()
-        held.wait(20)
+        held.wait(DEADLINE)
         return 200, b""
 
     with web_server(answer) as server:
         webhook, _ = webhooks.create(store, "whk_1", server.url, [])
         webhooks.send_test(store, webhook, "msg_1")
         with _process(_SENDER, rowmill.home) as process:
-            assert arrived.wait(20)
+            assert arrived.wait(DEADLINE)
             with store.database.transaction():  # so that it cannot be recorded
                 held.set()
                 process.kill()

@@ -10,7 +10,12 @@ from .world import world
 SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else list(range(100))
 
 
-@pytest.mark.parametrize("seeds", [SEEDS[start::10] for start in range(10) if SEEDS[start::10]], ids=str)
+GROUPS = [SEEDS[start::10] for start in range(10) if SEEDS[start::10]]
+
+
+@pytest.mark.parametrize(
+    "seeds", [*GROUPS[:2], *(pytest.param(seeds, marks=pytest.mark.slow) for seeds in GROUPS[2:])], ids=str
+)
 def test_no_promise_is_broken(seeds: list[int], empty_home: Path, tmp_path: Path) -> None:
     for seed in seeds:
         with world(seed, empty_home, tmp_path / str(seed)) as made:

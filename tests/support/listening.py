@@ -12,7 +12,8 @@ from urllib.parse import urlencode, urlsplit
 from pydantic import TypeAdapter
 
 from rowmill.shapes.events import JobEvent
-from tests.support.serving import DEADLINE, Api
+from tests.support.deadline import DEADLINE
+from tests.support.serving import Api
 
 _EVENT = TypeAdapter(JobEvent)
 

@@ -17,7 +17,8 @@ import urllib3
 import uvicorn
 from fastapi import FastAPI
 
-DEADLINE = 30.0
+from tests.support.deadline import DEADLINE
+
 PROBLEM = "application/problem+json"
 
 

@@ -23,7 +23,8 @@ from rowmill.testing import ModelServer
 from rowmill.tokens import service as tokens
 from rowmill.tokens.service import TokenAuthenticator
 from rowmill.worker.worker import Worker
-from tests.support.serving import DEADLINE, Api, served
+from tests.support.deadline import DEADLINE
+from tests.support.serving import Api, served
 
 
 @pytest.fixture

@@ -46,6 +46,8 @@ class Reply:
     """Tokens in and out; by default a quarter of the characters."""
     latency: float | None = None
     """Seconds before it is sent; by default the server's own."""
+    held: bool = False
+    """Send it when the server's ``release`` is called, or at once if that has happened already."""
     hang: bool = False
     """Never answer."""
     drop: bool = False
@@ -91,6 +93,8 @@ class ModelServer:
         self._arrived = threading.Condition()
         self._forget()
         self._connections: set[HttpProtocol] = set()
+        self._released = False
+        self._held: list[tuple[HttpProtocol, ChatRequest, Reply]] = []
         self.port = port
 
     def _forget(self) -> None:
@@ -147,11 +151,11 @@ class ModelServer:
         self.port = server.sockets[0].getsockname()[1]
         return server
 
-    def wait_for(self, total: int, timeout: float = 10.0) -> None:
+    def wait_for(self, total: int, timeout: float = 120.0) -> None:
         """Blocks until so many requests have arrived; ``TimeoutError`` after ``timeout`` seconds."""
         self._wait(lambda: self.total >= total, timeout)
 
-    def wait_for_aborted(self, aborted: int, timeout: float = 10.0) -> None:
+    def wait_for_aborted(self, aborted: int, timeout: float = 120.0) -> None:
         """Blocks until clients have given so many requests up; ``TimeoutError`` after ``timeout`` seconds."""
         self._wait(lambda: self.aborted >= aborted, timeout)
 
@@ -159,6 +163,16 @@ class ModelServer:
         with self._arrived:
             if not self._arrived.wait_for(condition, timeout):
                 raise TimeoutError(f"{self.total} requests arrived, {self.aborted} were given up")
+
+    def release(self) -> None:
+        """Sends the replies that are held; from now on none is held."""
+        self._loop.call_soon_threadsafe(self._release)
+
+    def _release(self) -> None:
+        self._released = True
+        for connection, chat, reply in self._held:
+            self._send(connection, chat, reply)
+        self._held.clear()
 
     def _handle(self, request: HttpRequest, connection: HttpProtocol) -> None:
         if request.path.partition("?")[0].endswith("/chat/completions"):
@@ -191,6 +205,9 @@ class ModelServer:
         number = self._record(chat)
         reply = self._reply(chat, number)
         if reply.hang:
+            return
+        if reply.held and not self._released:
+            self._held.append((connection, chat, reply))
             return
         latency = self._latency if reply.latency is None else reply.latency
         if latency:

@@ -10,7 +10,8 @@ from rowmill.api.app import create_app
 from rowmill.api.live.hub import Hub
 from rowmill.api.protocol import Protocol
 from rowmill.http.context import Context
-from tests.support.serving import DEADLINE, served
+from tests.support.deadline import DEADLINE
+from tests.support.serving import served
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 

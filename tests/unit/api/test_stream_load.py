@@ -13,9 +13,10 @@ from rowmill.api.live.stream import EventStream
 from rowmill.core.job import Job
 from rowmill.ledger.events import Event
 from rowmill.ledger.store import Store
+from tests.support.deadline import DEADLINE
 from tests.support.listening import Heard, listening
 from tests.support.made import begin, make, settle, start
-from tests.support.serving import DEADLINE, Api
+from tests.support.serving import Api
 
 
 @pytest.fixture(autouse=True)

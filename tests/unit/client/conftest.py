@@ -21,11 +21,10 @@ from rowmill.http.policy import Policy
 from rowmill.ledger.opening import open_store
 from rowmill.tokens.service import TokenAuthenticator
 from rowmill.worker.worker import Worker
+from tests.support.deadline import DEADLINE
 
 from . import shop
 from .blocking import Blocking
-
-DEADLINE = 30.0
 
 
 @contextmanager

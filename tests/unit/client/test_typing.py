@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from mypy import api
 
 SOURCE = """
@@ -51,6 +52,7 @@ client.jobs.get("job_1").update(concurrency="many")  # type: ignore[arg-type]
 """
 
 
+@pytest.mark.slow
 def test_mypy_infers_every_type_and_sees_every_mistake(tmp_path: Path) -> None:
     (tmp_path / "uses.py").write_text(SOURCE)
     root = Path(__file__).parents[3]

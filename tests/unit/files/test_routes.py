@@ -17,7 +17,8 @@ from rowmill.files.service import Upload, sweep_unfinished
 from rowmill.http.context import Context
 from rowmill.http.request_guard import RequestLimits
 from rowmill.ledger.store import Store
-from tests.support.serving import DEADLINE, Answer, Api
+from tests.support.deadline import DEADLINE
+from tests.support.serving import Answer, Api
 
 TABLE = b"id,text\n1,good\n2,bad\n"
 

@@ -7,8 +7,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rowmill.core.access import Access
 from rowmill.ledger.store import Store
+from tests.support.deadline import DEADLINE
 from tests.support.made import PRICE, begin, completed, make
-from tests.support.serving import DEADLINE, Api
+from tests.support.serving import Api
 
 Figures = dict[tuple[str, ...], float]
 

@@ -98,6 +98,7 @@ def test_a_cursor_of_another_jobs_rows_is_refused(api: Api, store: Store) -> Non
 _MOVES = st.lists(st.tuples(st.sampled_from(["page", "add", "delete", "pause"]), st.integers(0, 99)), max_size=14)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=_MOVES, limit=st.integers(1, 3), status=st.sampled_from([None, "pending"]))
 def test_pages_of_jobs_are_right_while_jobs_come_go_and_change(
@@ -134,6 +135,7 @@ def test_pages_of_jobs_are_right_while_jobs_come_go_and_change(
 _ROW_MOVES = st.lists(st.sampled_from(["page", "start", "succeed", "fail"]), max_size=16)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=_ROW_MOVES, limit=st.integers(1, 3), status=st.sampled_from([None, "failed", "succeeded", "pending"]))
 def test_pages_of_rows_are_right_while_the_rows_are_worked(

@@ -16,7 +16,8 @@ from rowmill.api.app import create_app
 from rowmill.api.live.hub import Hub
 from rowmill.http.context import Context
 from rowmill.http.request_guard import RequestLimits
-from tests.support.serving import DEADLINE, Api, served
+from tests.support.deadline import DEADLINE
+from tests.support.serving import Api, served
 
 MEGABYTE = 1 << 20
 JSON = "Host: localhost\r\nContent-Type: application/json"

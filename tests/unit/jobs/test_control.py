@@ -12,6 +12,7 @@ from rowmill.core.job import Job
 from rowmill.core.status import Action, JobStatus, PauseReason
 from rowmill.jobs import control
 from rowmill.ledger.store import Store
+from tests.support.deadline import DEADLINE
 from tests.support.work import begin, complete, make, settle
 
 
@@ -44,7 +45,7 @@ def test_pause_and_cancel_wait_for_the_engine_to_obey(
 ) -> None:
     thread = _obey(store, claim, verb)
     assert {Action.PAUSE: control.pause, Action.CANCEL: control.cancel}[verb](store, job).status is status
-    thread.join(10)
+    thread.join(DEADLINE)
     assert not thread.is_alive()
 
 

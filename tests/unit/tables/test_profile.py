@@ -187,6 +187,7 @@ def test_an_estimate_never_exceeds_the_values_there_are() -> None:
         assert column(*map(str, range(count)))["distinct"] <= count
 
 
+@pytest.mark.slow
 def test_a_wide_table_shares_the_memory_of_exact_counts() -> None:
     columns = [f"c{number}" for number in range(200)]
     found = profile(columns, [[str(number)] * 200 for number in range(5001)])

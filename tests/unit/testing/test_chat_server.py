@@ -1,5 +1,6 @@
 import http.client
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -104,6 +105,16 @@ def test_latency_delays_each_answer_and_none_waits_for_another() -> None:
             caller.connection.request("POST", "/v1/chat/completions", '{"messages": []}')
         assert [caller.connection.getresponse().status for caller in callers] == [200] * 5
         assert server.peak == 5
+
+
+def test_held_replies_are_sent_when_they_are_released() -> None:
+    with ModelServer(script=lambda chat: Reply(chat.prompt, held=True)) as server, ThreadPoolExecutor() as threads:
+        asked = [threads.submit(Caller(server).chat, prompt) for prompt in ("a", "b")]
+        server.wait_for(2)
+        assert not any(each.done() for each in asked)
+        server.release()
+        assert [content(each.result()) for each in asked] == ["a", "b"]
+        assert content(Caller(server).chat("c")) == "c"
 
 
 def test_what_is_no_chat_request_is_refused() -> None:

@@ -12,8 +12,9 @@ from rowmill.engine.runtime import RealRuntime
 from rowmill.ledger.store import Store
 from rowmill.webhooks.deliveries import Deliveries
 from rowmill.webhooks.sender import WebhookSender
+from tests.support.deadline import DEADLINE
 from tests.support.made import make
-from tests.support.serving import DEADLINE, Api
+from tests.support.serving import Api
 
 T = TypeVar("T")
 

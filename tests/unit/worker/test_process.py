@@ -14,13 +14,14 @@ from rowmill.worker import main as worker_main
 from rowmill.worker import process as worker_process
 from rowmill.worker.main import WorkerOptions
 from rowmill.worker.process import WorkerProcess
+from tests.support.deadline import DEADLINE
 
 MANY = 10_000
 """More words than a socket holds unread."""
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + DEADLINE
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -41,7 +42,7 @@ def test_a_worker_ends_whose_starter_is_gone_before_it_has_heard_of_it(*, first_
         ours.recv(1, socket.MSG_PEEK)
     ours.close()
     try:
-        _, said = worker.communicate(timeout=60)
+        _, said = worker.communicate(timeout=DEADLINE)
     finally:
         worker.kill()
     assert worker.returncode == 0

@@ -10,8 +10,8 @@ from rowmill.core.errors import StoreError
 from rowmill.core.status import JobType
 from rowmill.ledger.events import Event
 from rowmill.ledger.store import Store
+from tests.support.deadline import DEADLINE
 from tests.support.made import begin, make, settle, start
-from tests.support.serving import DEADLINE
 
 PAGE = 100
 

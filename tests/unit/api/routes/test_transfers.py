@@ -18,6 +18,7 @@ from rowmill.http.context import Context
 from rowmill.ledger.store import Store
 from rowmill.plugins.registry import load
 from rowmill.worker.worker import Worker
+from tests.support.deadline import DEADLINE
 from tests.support.made import completed, make
 from tests.support.serving import Answer, Api
 from tests.unit.files.test_routes import TABLE, left, upload
@@ -33,7 +34,7 @@ def done(api: Api, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def ended(api: Api, id_: str) -> dict[str, Any]:
-    until = time.monotonic() + 30
+    until = time.monotonic() + DEADLINE
     while (job := api.get(f"/v1/jobs/{id_}").json)["status"] in ("pending", "running"):
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -10,6 +10,7 @@ import pytest
 from rowmill.builtin.processors.python import PythonProcessor
 from rowmill.core.errors import UsageError
 from rowmill.core.outcome import Done, Failed, Outcome, RetryLater, StopJob, Usage
+from tests.support.deadline import DEADLINE
 
 Work = Callable[..., Outcome]
 
@@ -208,7 +209,7 @@ def test_the_row_itself_is_out_of_reach(folder: Path) -> None:
 def test_a_timed_out_call_leaves_the_processor_working(folder: Path) -> None:
     (folder / "gates.py").write_text(
         "import threading\nstarted, gate = threading.Event(), threading.Event()\n"
-        "def call(row):\n    if row['wait']:\n        started.set()\n        gate.wait(10)\n    return row['wait']\n"
+        "def call(row):\n    if row['wait']:\n        started.set()\n        gate.wait(120)\n    return row['wait']\n"
     )
 
     async def scenario() -> tuple[Outcome, Any]:
@@ -219,7 +220,7 @@ def test_a_timed_out_call_leaves_the_processor_working(folder: Path) -> None:
         await asyncio.to_thread(gates.started.wait, 10)
         stuck.cancel()
         [ended] = await asyncio.gather(stuck, return_exceptions=True)
-        outcome = await asyncio.wait_for(processor.process({"wait": False}), 10)
+        outcome = await asyncio.wait_for(processor.process({"wait": False}), DEADLINE)
         gates.gate.set()
         await processor.close()
         return outcome, ended

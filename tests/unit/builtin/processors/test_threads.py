@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rowmill.builtin.processors.threads import CallThreads
+from tests.support.deadline import DEADLINE
 
 
 def test_each_call_gets_its_own_result() -> None:
@@ -21,7 +22,7 @@ def test_each_call_gets_its_own_result() -> None:
 
 
 def test_blocking_calls_run_side_by_side() -> None:
-    everyone = threading.Barrier(20, timeout=10)
+    everyone = threading.Barrier(20, timeout=DEADLINE)
 
     async def scenario() -> None:
         threads = CallThreads(lambda _: everyone.wait())
@@ -51,7 +52,7 @@ def test_cancelled_calls_do_not_hold_the_others_up() -> None:
     def work(name: str) -> str:
         ran.append(name)
         if name.startswith("stuck"):
-            release.wait(10)
+            release.wait(DEADLINE)
         return name
 
     async def scenario() -> None:
@@ -62,9 +63,9 @@ def test_cancelled_calls_do_not_hold_the_others_up() -> None:
             ran.remove("between")
         for call in stuck:
             call.cancel()
-        assert await asyncio.wait_for(threads.call("after"), 10) == "after"
+        assert await asyncio.wait_for(threads.call("after"), DEADLINE) == "after"
         release.set()
-        assert await asyncio.wait_for(threads.call("at last"), 10) == "at last"
+        assert await asyncio.wait_for(threads.call("at last"), DEADLINE) == "at last"
         threads.close()
 
     asyncio.run(scenario())
@@ -76,7 +77,7 @@ def test_a_call_cancelled_before_its_turn_never_runs() -> None:
 
     def work(name: str) -> None:
         ran.append(name)
-        release.wait(10)
+        release.wait(DEADLINE)
 
     async def scenario() -> None:
         threads = CallThreads(work)
@@ -101,8 +102,8 @@ def test_a_function_that_raises_ends_its_call_and_not_its_thread(error: BaseExce
     async def scenario() -> None:
         threads = CallThreads(work)
         with pytest.raises(RuntimeError, match=f"^The call ended with {type(error).__name__}.$"):
-            await asyncio.wait_for(threads.call(True), 10)
-        assert await asyncio.wait_for(threads.call(False), 10) == "rowmill-call-1"
+            await asyncio.wait_for(threads.call(True), DEADLINE)
+        assert await asyncio.wait_for(threads.call(False), DEADLINE) == "rowmill-call-1"
         threads.close()
 
     asyncio.run(scenario())
@@ -122,7 +123,9 @@ async def main():
 asyncio.run(main())
 print("left")
 """
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=DEADLINE, check=False
+    )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "left\n", "")
 
 
@@ -131,7 +134,7 @@ def test_a_result_that_comes_after_the_loop_has_closed_is_dropped() -> None:
     errors: list[Any] = []
 
     def work(_: object) -> None:
-        release.wait(10)
+        release.wait(DEADLINE)
         threading.Thread(target=see_off, args=(threading.current_thread(),)).start()
 
     def see_off(thread: threading.Thread) -> None:
@@ -145,7 +148,7 @@ def test_a_result_that_comes_after_the_loop_has_closed_is_dropped() -> None:
     try:
         asyncio.run(scenario())
         release.set()
-        assert ended.wait(10)
+        assert ended.wait(DEADLINE)
     finally:
         threading.excepthook = before
     assert errors == []

@@ -20,6 +20,7 @@ from rowmill.builtin.providers.local import LocalProvider
 from rowmill.core.errors import UsageError
 from rowmill.core.outcome import Failed, RetryLater
 from rowmill.plugins.contracts import Completion, Request
+from tests.support.deadline import DEADLINE
 
 LABELS = {
     "type": "object",
@@ -96,23 +97,25 @@ def test_what_cannot_go_well_fails_its_row_with_one_sentence() -> None:
 
 
 def test_the_event_loop_goes_on_while_the_model_loads_and_answers() -> None:
-    async def longest_pause() -> float:
+    async def pauses() -> tuple[float, float]:
         provider = LocalProvider("smollm2", {})
         work = asyncio.create_task(load_and_ask(provider))
-        longest, last = 0.0, time.perf_counter()
+        began = last = time.perf_counter()
+        longest = 0.0
         while not work.done():
             await asyncio.sleep(0.001)
             now = time.perf_counter()
             longest, last = max(longest, now - last), now
         await work
-        return longest
+        return longest, last - began
 
     async def load_and_ask(provider: LocalProvider) -> None:
         await provider.open()
         await provider.complete(asking("Say hello.", max_tokens=50))
         await provider.close()
 
-    assert asyncio.run(longest_pause()) < 0.25
+    longest, whole = asyncio.run(pauses())
+    assert longest < whole / 4
 
 
 async def underway(provider: LocalProvider) -> "asyncio.Task[Any]":
@@ -154,7 +157,7 @@ def test_a_cancelled_call_stops_at_the_next_token() -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        answer = await asyncio.wait_for(model.complete(asking("Hi", LABELS)), 10)
+        answer = await asyncio.wait_for(model.complete(asking("Hi", LABELS)), DEADLINE)
         assert isinstance(answer, Completion)
 
     with_model(scenario)
@@ -164,7 +167,7 @@ def test_a_cancelled_call_stops_at_the_next_token() -> None:
 def test_closing_ends_the_answer_under_way() -> None:
     async def scenario(model: LocalProvider) -> Any:
         call = await underway(model)
-        await asyncio.wait_for(model.close(), 5)
+        await asyncio.wait_for(model.close(), DEADLINE)
         return await call
 
     answer = with_model(scenario)
@@ -221,10 +224,10 @@ ABANDONED = """
 @pytest.mark.parametrize("ending", ["raise SystemExit", "os._exit(0)", "os.kill(os.getpid(), 9)"])
 def test_a_process_leaves_at_once_and_takes_the_model_with_it(ending: str) -> None:
     source = textwrap.dedent(ABANDONED % ending)
-    left = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=20, check=False)
+    left = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=DEADLINE, check=False)
     # Python 3.13 itself complains of an abandoned subprocess transport; nothing of ours may.
     assert "rowmill" not in left.stderr
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE
     while is_alive(int(left.stdout)):
         assert time.monotonic() < deadline, "the model's process outlived its parent"
         time.sleep(0.01)

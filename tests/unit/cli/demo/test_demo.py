@@ -6,6 +6,8 @@ from collections import Counter
 from itertools import islice
 from typing import Any
 
+import pytest
+
 from rowmill.builtin.providers.local import LocalProvider
 from rowmill.cli import demo
 from rowmill.core.columns import answer_schema, parse_columns
@@ -37,6 +39,7 @@ def test_the_prompt_names_columns_of_the_file_but_not_the_truth() -> None:
     assert prompt.variables
 
 
+@pytest.mark.slow
 def test_the_embedded_model_tells_happy_customers_from_unhappy_ones() -> None:
     """It gets 108 of the 120 right; guessing gets half."""
     column = parse_columns(demo.COLUMNS)[0]

@@ -1,12 +1,12 @@
 import signal
 import threading
-import time
 
 import pytest
 
 from rowmill.core.errors import StoreError
 from rowmill.db.sqlite import database as sqlite
 from rowmill.ledger.store import Store
+from tests.support.deadline import DEADLINE
 from tests.support.processes import Processes
 
 HOLD_THE_LOCK = """
@@ -129,13 +129,13 @@ def test_a_killed_process_gives_the_lock_back_and_leaves_nothing_half_written(
 
 def test_back_to_back_commits_of_another_process_keep_nobody_waiting(store: Store, processes: Processes) -> None:
     assert processes.start(COMMIT_WITHOUT_A_PAUSE).hear() == "busy"
-    waits = []
+    overtaken = []
     for turn in range(10):
-        began = time.monotonic()
+        before = len(_names(store))
         _write(store, f"mine_{turn}")
-        waits.append(time.monotonic() - began)
-    # SQLite's own busy handler waits for seconds here.
-    assert max(waits) < 1.0, waits
+        overtaken.append(len(_names(store)) - before)
+    # SQLite's own busy handler is overtaken by hundreds of commits here. The machine's other work may delay two turns.
+    assert sorted(overtaken)[7] < 100, overtaken
 
 
 def test_threads_of_one_process_take_turns(store: Store) -> None:
@@ -147,7 +147,7 @@ def test_threads_of_one_process_take_turns(store: Store) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(DEADLINE)
     assert len(_names(store)) == 80
 
 

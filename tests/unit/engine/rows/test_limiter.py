@@ -33,6 +33,7 @@ def test_the_unlimited_lets_everything_through_at_once() -> None:
     assert not unlimited.needs_refill
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rpm", "seconds"), [(60, 0.1), (60, 30.0), (600, 0.5), (600, 7.0)])
 def test_no_minute_holds_more_calls_than_rpm(store: Store, rpm: int, seconds: float) -> None:
     player = Player(lambda n: after(seconds if n % 10 else seconds * 3, done(n)), key="key")
@@ -41,6 +42,7 @@ def test_no_minute_holds_more_calls_than_rpm(store: Store, rpm: int, seconds: fl
     assert most_in(60.0, moments) <= rpm
 
 
+@pytest.mark.slow
 def test_rpm_is_nearly_used_up(store: Store) -> None:
     player = Player(lambda n: after(0.5, done(n)), key="key")
     work(store, job_of(store, 900, Settings(concurrency=50, rpm=600)), player, latency=0.002)
@@ -60,6 +62,7 @@ def test_tokens_per_minute_hold(store: Store) -> None:
     assert player.calls[-1][0] <= 160.0
 
 
+@pytest.mark.slow
 def test_two_jobs_share_the_pace_of_their_key(store: Store) -> None:
     settings = Settings(concurrency=5, rpm=120)
     jobs = [job_of(store, 120, settings) for _ in range(2)]
