@@ -59,7 +59,7 @@ def test_rpm_is_steered_by_the_same_run(rowmill: Rowmill) -> None:
         # The calls of the old pace are paid for at that pace: the next one waits for a second or two.
         assert rowmill.show()["executions"][-1]["processed"] > 100
         assert_done(rowmill.place / "out.csv", 200)
-        assert server.total == 20
+        assert server.total == 200
 
 
 def test_a_budget_pauses_the_job_until_it_is_raised(rowmill: Rowmill) -> None:

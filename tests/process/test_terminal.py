@@ -122,6 +122,6 @@ def test_off_a_terminal_there_is_no_live_display(rowmill: Rowmill) -> None:
     assert ESCAPE not in ended.stderr
     assert ended.stderr.splitlines() == [
         f"{job}: 20 rows, up to 5 at a time.",
-        f"{job} is completed: 20 of 20 rows succeeded, 60 + 20 tokens.",
+        f"{job} is completed: 20 of 20 rows succeeded, 60 tokens in, 20 out.",
         f"Results: {rowmill.place / 'out.csv'}",
     ]

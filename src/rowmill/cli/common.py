@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.console import Console
 
 from rowmill.cli.remedies import REMEDIES
 from rowmill.core.job import Job
@@ -50,11 +49,6 @@ def print_left(store: Store, job: Job, *, as_json: bool) -> None:
     """The job, and who may take it up."""
     waits = f"{job.id} waits for a worker: rowmill serve, or here: rowmill resume {job.id}"
     print_job(store, job, waits, as_json=as_json)
-
-
-def console() -> Console:
-    """Standard output for tables; a pipe has no width, so that nothing is cut off there."""
-    return Console(width=None if sys.stdout.isatty() else 1000)
 
 
 def on_terminal() -> bool:

@@ -4,10 +4,9 @@ import sys
 from typing import Any
 
 import click
-from rich.markup import escape
 
-from rowmill.cli.common import console, json_option, print_json, the_store
-from rowmill.cli.tables import table
+from rowmill.cli.common import json_option, print_json, the_store
+from rowmill.cli.tables import print_table
 from rowmill.connections import service
 from rowmill.connections.check import check_connection
 from rowmill.connections.store import Connection, Connections
@@ -77,12 +76,12 @@ def list_(*, as_json: bool) -> None:
     elif not found:
         click.echo("There are no connections. Make one with `rowmill connections add NAME`.", err=True)
     else:
-        shown = table("name", "provider", "base url", "key", "rpm", "tpm", "created")
+        lines = []
         for each in found:
             limits = ["" if limit is None else f"{limit:,}" for limit in (each.rpm, each.tpm)]
             key = "yes" if each.secret else "no"
-            shown.add_row(each.name, each.provider, escape(each.base_url or ""), key, *limits, moment(each.created_at))
-        console().print(shown)
+            lines.append([each.name, each.provider, each.base_url or "", key, *limits, moment(each.created_at)])
+        print_table(["name", "provider", "base url", "key", "rpm", "tpm", "created"], lines, text=[2])
 
 
 @connections.command()

@@ -1,11 +1,10 @@
 """``rowmill jobs`` and ``datasets``: what there is."""
 
 import click
-from rich.markup import escape
 
-from rowmill.cli.common import console, json_option, print_json, the_store
+from rowmill.cli.common import json_option, print_json, the_store
 from rowmill.cli.remedies import REMEDIES
-from rowmill.cli.tables import table
+from rowmill.cli.tables import print_table
 from rowmill.cli.words import state
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus, JobType
@@ -44,19 +43,19 @@ def datasets(after: str, limit: int, *, as_json: bool) -> None:
         elif not found:
             click.echo("There are no datasets. Make one with `rowmill import FILE`.", err=True)
         else:
-            shown = table("name", "id", "rows", "columns", "key", "created")
+            lines = []
             for each in found:
-                cells = (f"{each.rows:,}", str(len(each.columns)), escape(each.schema.key or ""))
-                shown.add_row(escape(each.name), each.id, *cells, moment(each.created_at))
-            console().print(shown)
+                counts = (f"{each.rows:,}", str(len(each.columns)))
+                lines.append([each.name, each.id, *counts, each.schema.key or "", moment(each.created_at)])
+            print_table(["name", "id", "rows", "columns", "key", "created"], lines)
 
 
 def _print_jobs(found: list[Job]) -> None:
-    shown = table("id", "type", "name", "status", "progress", "failed", "created")
+    lines = []
     for job in found:
         counts = job.counts
         total = "?" if counts.total is None else f"{counts.total:,}"
         attention = f"{counts.failed:,}" + ("!" if job.needs_attention else "")
         progress = f"{counts.processed:,}/{total}"
-        shown.add_row(job.id, job.type, escape(job.name), state(job), progress, attention, moment(job.created_at))
-    console().print(shown)
+        lines.append([job.id, job.type, job.name, state(job), progress, attention, moment(job.created_at)])
+    print_table(["id", "type", "name", "status", "progress", "failed", "created"], lines, text=[2])

@@ -1,13 +1,10 @@
 """``rowmill rows``: rows of a job, or records of a dataset."""
 
-from typing import Any
-
 import click
 import orjson
-from rich.markup import escape
-from rich.table import Table
 
-from rowmill.cli.common import console, json_option, print_json, the_store
+from rowmill.cli.common import json_option, print_json, the_store
+from rowmill.cli.tables import print_note, print_table
 from rowmill.core.errors import NotFound, UsageError
 from rowmill.core.job import Job, Row
 from rowmill.core.status import JobType, RowStatus
@@ -23,7 +20,6 @@ from rowmill.shapes.datasets import Record
 from rowmill.tables.dataset import Dataset
 from rowmill.tables.headers import match_headers
 
-_CELL = 60
 _FIRST = 3
 """Source columns that the table of rows has room for."""
 
@@ -38,23 +34,35 @@ _MOST = (1 << 53) - 1
 )
 @click.option("--after", type=click.IntRange(0, _MOST), default=0, help="Start after this number.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Maximum number of rows.")
+@click.option("--full", is_flag=True, help="Print all columns and whole values, however wide.")
 @json_option
-def rows(name: str, number: int | None, status: str | None, after: int, limit: int, *, as_json: bool) -> None:
+def rows(
+    name: str, number: int | None, status: str | None, after: int, limit: int, *, full: bool, as_json: bool
+) -> None:
     """Show a job's rows or a dataset's records; with NUMBER, one row and its attempts or one record's history."""
     with the_store() as store:
         found = find(store, name)
         if isinstance(found, Job):
-            _rows_of_job(store, found, number, RowStatus(status) if status else None, after, limit, as_json=as_json)
+            only = RowStatus(status) if status else None
+            _rows_of_job(store, found, number, only, after, limit, full=full, as_json=as_json)
         elif status:
             raise UsageError("--status chooses rows of a job.", "Leave it out for a dataset.")
         elif number is not None:
             _one_record(store, found, number, as_json=as_json)
         else:
-            _records(store, found, after, limit, as_json=as_json)
+            _records(store, found, after, limit, full=full, as_json=as_json)
 
 
 def _rows_of_job(
-    store: Store, job: Job, number: int | None, status: RowStatus | None, after: int, limit: int, *, as_json: bool
+    store: Store,
+    job: Job,
+    number: int | None,
+    status: RowStatus | None,
+    after: int,
+    limit: int,
+    *,
+    full: bool,
+    as_json: bool,
 ) -> None:
     columns, priced = store.datasets.get(job.dataset).columns, job.priced
     if number is None:
@@ -62,7 +70,7 @@ def _rows_of_job(
         if as_json:
             print_json([row_view(row, columns, priced=priced) for row in page])
         else:
-            _print_rows(page, columns, job)
+            _print_rows(page, columns, job, full=full)
         return
     found = one_row(store, job, number)
     if found is None:
@@ -70,7 +78,7 @@ def _rows_of_job(
     print_json(row_view(found, columns, priced=priced)) if as_json else _print_row(found, columns)
 
 
-def _records(store: Store, dataset: Dataset, after: int, limit: int, *, as_json: bool) -> None:
+def _records(store: Store, dataset: Dataset, after: int, limit: int, *, full: bool, as_json: bool) -> None:
     lines = store.datasets.records(dataset.pk, dataset.revision, after, limit)
     numbers = [number for number, _ in lines]
     added = result_columns(store, dataset)
@@ -85,11 +93,12 @@ def _records(store: Store, dataset: Dataset, after: int, limit: int, *, as_json:
     if as_json:
         print_json([Record(number, {name: row.get(name) for name in columns}) for number, row in found])
         return
-    table = _table(["record", *dataset.columns[: 2 * _FIRST], *added])
-    for number, row in found:
-        table.add_row(str(number), *(_cell(row.get(name)) for name in [*dataset.columns[: 2 * _FIRST], *added]))
-    console().print(table)
-    _tell_hidden(len(dataset.columns) - 2 * _FIRST)
+    first = dataset.columns if full else dataset.columns[: 2 * _FIRST]
+    shown = [*first, *added]
+    table = [[str(number), *(written(row.get(name)) for name in shown)] for number, row in found]
+    text = [place for place, name in enumerate(shown, start=1) if name != dataset.schema.key]
+    print_table(["record", *shown], table, text=text, full=full)
+    _note_hidden(len(dataset.columns) - len(first))
 
 
 def _one_record(store: Store, dataset: Dataset, number: int, *, as_json: bool) -> None:
@@ -113,9 +122,11 @@ def _one_record(store: Store, dataset: Dataset, number: int, *, as_json: bool) -
             click.echo(f"  → {name}: {written(value)}")
 
 
-def _print_rows(page: list[Row], columns: list[str], job: Job) -> None:
-    first = [] if job.type is JobType.EXPORT else columns[:_FIRST]
-    table = _table(["row", "status", *first, *job.columns, "error"])
+def _print_rows(page: list[Row], columns: list[str], job: Job, *, full: bool) -> None:
+    source_columns = [] if job.type is JobType.EXPORT else columns
+    first = source_columns if full else source_columns[:_FIRST]
+    headings = ["row", "status", *first, *job.columns, "error"]
+    lines = []
     for row in page:
         output = row.output or {}
         source = dict(zip(columns, row.values, strict=False))
@@ -123,14 +134,14 @@ def _print_rows(page: list[Row], columns: list[str], job: Job) -> None:
             source |= zip(match_headers(list(output), columns), output.values(), strict=True)
         cells = [source.get(name) for name in first] + [output.get(column) for column in job.columns]
         error = ": ".join(part for part in (row.code, row.message) if part)
-        table.add_row(str(row.number), row.status, *map(_cell, cells), escape(error))
-    console().print(table)
-    _tell_hidden(len(columns) - len(first) if job.type is not JobType.EXPORT else 0)
+        lines.append([str(row.number), row.status, *map(written, cells), error])
+    print_table(headings, lines, text=range(2, len(headings)), full=full)
+    _note_hidden(len(source_columns) - len(first))
 
 
-def _tell_hidden(columns: int) -> None:
+def _note_hidden(columns: int) -> None:
     if columns > 0:
-        click.echo(f"{columns:,} more columns: see one with its number, or all with --json.", err=True)
+        print_note(f"{columns:,} more {'column' if columns == 1 else 'columns'}: use --full to print everything.")
 
 
 def _print_row(row: Row, columns: list[str]) -> None:
@@ -145,15 +156,3 @@ def _print_row(row: Row, columns: list[str]) -> None:
         error = f": {attempt.code}: {attempt.message}" if attempt.code else ""
         began = moment(attempt.started_at)
         click.echo(f"  attempt {attempt.number} at {began}, {attempt.duration:.3f} s, {attempt.outcome}{error}")
-
-
-def _table(headings: list[str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(escape(heading), overflow="ellipsis", no_wrap=True, max_width=_CELL)
-    return table
-
-
-def _cell(value: Any) -> str:
-    text = written(value)
-    return escape(" ".join(text.split()))

@@ -3,11 +3,10 @@
 from typing import Any
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
-from rowmill.cli.common import console, json_option, print_json, the_store
+from rowmill.cli.common import json_option, print_json, the_store
 from rowmill.cli.remedies import REMEDIES
+from rowmill.cli.tables import print_table
 from rowmill.cli.words import duration, outcome_line, progress_line, rows_word, spending, state, stop_lines
 from rowmill.core.job import Job
 from rowmill.core.status import JobStatus, JobType
@@ -74,17 +73,15 @@ def _print_dataset(view: shapes.Dataset, found: dict[str, Any]) -> None:
     keyed = f"Key: {view.key}, no duplicates. " if view.key else "No key. "
     click.echo(f"{keyed}Duplicate rows: {found['duplicate_rows']:,}.")
     types = {each.name: _declared(each) for each in view.fields}
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("column", "type", "holds", "empty", "distinct", "examples"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=True, max_width=50)
+    lines = []
     for column in found["columns"]:
         held = ", ".join(name for name, count in column["types"].items() if count and name != "empty")
         looks = f"{held} (like {column['looks_like']})" if column["looks_like"] not in (None, held) else held
         distinct = f"{'' if column['distinct_exact'] else 'about '}{column['distinct']:,}"
-        examples = " ".join(", ".join(str(example) for example in column["examples"]).split())
-        row = (types.get(column["name"], ""), looks, f"{column['empty_share']:.0%}", distinct, examples)
-        table.add_row(escape(column["name"]), *map(escape, row))
-    console().print(table)
+        examples = ", ".join(str(example) for example in column["examples"])
+        declared = types.get(column["name"], "")
+        lines.append([column["name"], declared, looks, f"{column['empty_share']:.0%}", distinct, examples])
+    print_table(["column", "type", "holds", "empty", "distinct", "examples"], lines, text=[0, 1, 2, 5])
     if view.result_columns:
         click.echo(f"Columns that jobs have added: {', '.join(view.result_columns)}")
 

@@ -1,10 +1,9 @@
 """``rowmill tokens``: who may use the API."""
 
 import click
-from rich.markup import escape
 
-from rowmill.cli.common import console, json_option, print_json, the_store
-from rowmill.cli.tables import table
+from rowmill.cli.common import json_option, print_json, the_store
+from rowmill.cli.tables import print_table
 from rowmill.core.access import Access
 from rowmill.core.timestamps import moment
 from rowmill.tokens import service
@@ -44,11 +43,11 @@ def list_(*, as_json: bool) -> None:
     elif not found:
         click.echo("There are no tokens. Make one with `rowmill tokens create NAME --scope run`.", err=True)
     else:
-        shown = table("id", "name", "scope", "created", "used")
-        for each in found:
-            used = moment(each.used_at) or "never"
-            shown.add_row(each.id, escape(each.name), each.scope.value, moment(each.created_at), used)
-        console().print(shown)
+        lines = [
+            (each.id, each.name, each.scope.value, moment(each.created_at), moment(each.used_at) or "never")
+            for each in found
+        ]
+        print_table(["id", "name", "scope", "created", "used"], lines, text=[1])
 
 
 @tokens.command()

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 import click
-from rich.markup import escape
 
-from rowmill.cli.common import console, json_option, print_json, the_store
-from rowmill.cli.tables import table
+from rowmill.cli.common import json_option, print_json, the_store
+from rowmill.cli.tables import print_table
 from rowmill.core.money import dollars
 from rowmill.core.usage import Used
 from rowmill.ledger.store import Store
@@ -31,11 +30,11 @@ def usage(month: str | None, by: By, *, as_json: bool) -> None:
     elif not found:
         click.echo("Nothing was used.", err=True)
     else:
-        shown = table(by, "rows", "calls", "tokens in", "tokens out", "cost")
+        lines = []
         for key, used in [*found, ("total", total)]:
             counts = (used.rows, used.attempts, used.tokens_in, used.tokens_out)
-            shown.add_row(escape(key), *(f"{count:,}" for count in counts), f"${dollars(used.cost):,.4f}")
-        console().print(shown)
+            lines.append([key, *(f"{count:,}" for count in counts), f"${dollars(used.cost):,.4f}"])
+        print_table([by, "rows", "calls", "tokens in", "tokens out", "cost"], lines)
 
 
 def _every(store: Store, first: str, last: str, by: By) -> Iterator[tuple[str, Used]]:

@@ -53,7 +53,7 @@ def spending(job: Job) -> list[str]:
     """Tokens and money, where there were any."""
     parts = []
     if job.tokens_in or job.tokens_out:
-        parts.append(f"{job.tokens_in:,} + {job.tokens_out:,} tokens")
+        parts.append(f"{job.tokens_in:,} tokens in, {job.tokens_out:,} out")
     if job.priced and (job.cost or job.settings.budget is not None):
         parts.append(money(job))
     return parts
