@@ -3,7 +3,8 @@
 #   make demo     a real enrichment of bundled reviews on the embedded model
 #   make test     all tests           make test ARGS='-k retry -x'
 #   make quick    the tests to run while typing: no processes, no pages, nothing slow
-#   make check    style, types, layers
+#   make check    style, types, layers, generated tables
+#   make docs     writes the generated tables of the reference
 #   make format   puts the style right
 #   make lock     pins the newest allowed versions anew (needs uv)
 #   make clean    removes what these leave behind
@@ -14,7 +15,7 @@ ARGS ?=
 BIN := .venv/bin
 INSTALL := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PYTHON) -m pip --python $(BIN)/python install --quiet
 
-.PHONY: demo test quick check format lock clean
+.PHONY: demo test quick docs check format lock clean
 
 demo: .venv/.demo .venv/.model
 	@$(BIN)/rowmill demo $(ARGS)
@@ -25,11 +26,15 @@ test: .venv/.dev .venv/.model
 quick: .venv/.dev .venv/.model
 	$(BIN)/pytest -n 3 --dist loadgroup -m 'not slow' tests/unit tests/contract tests/simulation $(ARGS)
 
+docs: .venv/.dev
+	$(BIN)/python -m docs.generate
+
 check: .venv/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m docs.generate --check
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix

@@ -7,11 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from rowmill.api.live.hub import EVERY, HEARTBEAT
-from rowmill.http.metrics import Metrics
-from rowmill.ledger.opening import open_store
 from rowmill.shapes.events import DeletedJob, StreamEvent
 from rowmill.shapes.jobs import JobSummary
 from rowmill.webhooks.delivery import EVENT_TYPES, LONGEST_WAIT, SCHEDULE
@@ -93,25 +89,6 @@ def test_the_verification_takes_what_we_sign_and_nothing_else() -> None:
 def test_the_how_to_verifies_in_the_same_way() -> None:
     told = next(block.text for block in blocks(REFERENCE / "webhooks.md") if block.language == "python")
     assert told == next(block.text for block in blocks(DOCS / "how-to" / "webhooks.md") if block.file == "verify.py")
-
-
-def test_every_metric_is_told(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
-    metrics = Metrics(store)
-    metrics.answered("GET", "/healthz", 200, 0.1)
-    exposed = metrics.exposed()[0].decode()
-    store.close()
-    families = {family.name: family for family in text_string_to_metric_families(exposed)}
-    ours = {name: each for name, each in families.items() if re.fullmatch(r"rowmill_\w+(?<!_created)", name)}
-    names = {f"{name}_total" if family.type == "counter" else name for name, family in ours.items()}
-    text = section(REFERENCE / "metrics.md", "Metrics")
-    assert codes(first_cells(text)) == names
-    for name, family in ours.items():
-        row = next(line for line in text.splitlines() if f"`{name}" in line)
-        assert f"| {family.type} |" in row
-        assert {f"`{label}`" for sample in family.samples for label in sample.labels} - {"`le`"} <= set(
-            re.findall(r"`\w+`", row)
-        )
 
 
 def test_every_event_of_the_log_is_told() -> None:

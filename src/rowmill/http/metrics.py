@@ -30,7 +30,7 @@ class Metrics:
         PlatformCollector(registry=self._registry)
         self._requests = Histogram(
             "rowmill_http_request_duration_seconds",
-            "Time until the last byte of an answer, event streams left out.",
+            "Seconds from a request to the last byte of its response; event streams are left out.",
             ["method", "route", "status"],
             buckets=_BUCKETS,
             registry=self._registry,
@@ -62,15 +62,19 @@ class _FromStore(Collector):
         yield jobs
         used = self._store.usage.total("", "9999-12-31")
         for name, said, amount in (
-            ("rowmill_rows", "Rows of enrichments that were settled.", used.rows),
-            ("rowmill_attempts", "Attempts that were made on them.", used.attempts),
-            ("rowmill_tokens_in", "Tokens that were sent to models.", used.tokens_in),
-            ("rowmill_tokens_out", "Tokens that models answered.", used.tokens_out),
-            ("rowmill_cost_dollars", "What that cost, where the price is known.", dollars(used.cost)),
+            ("rowmill_rows", "Enrichment rows that an attempt settled; a row that is retried counts again.", used.rows),
+            ("rowmill_attempts", "Attempts made on enrichment rows.", used.attempts),
+            ("rowmill_tokens_in", "Tokens sent to models.", used.tokens_in),
+            ("rowmill_tokens_out", "Tokens returned by models.", used.tokens_out),
+            ("rowmill_cost_dollars", "Cost of these tokens in dollars, where the price is known.", dollars(used.cost)),
         ):
             yield CounterMetricFamily(name, said, amount)
         workers = sum(engine.alive for engine in self._store.browse.engines())
-        yield GaugeMetricFamily("rowmill_workers", "Engines that are alive.", workers)
+        yield GaugeMetricFamily(
+            "rowmill_workers",
+            "Engines that are alive: one in each worker, and one in each command that works a job.",
+            workers,
+        )
 
 
 class Observer:
