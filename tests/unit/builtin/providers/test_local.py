@@ -22,6 +22,8 @@ from rowmill.core.outcome import Failed, RetryLater
 from rowmill.plugins.contracts import Completion, Request
 from tests.support.deadline import DEADLINE
 
+pytestmark = pytest.mark.slow  # each test starts the embedded model
+
 LABELS = {
     "type": "object",
     "properties": {
