@@ -11,21 +11,23 @@ from rowmill.core.status import JobStatus, PauseReason
 from rowmill.engine.transfer.leftovers import sweep
 from rowmill.ledger.store import Store
 
-_OBEYED_WITHIN = 2.0
+OBEYED_WITHIN = 2.0
+"""Seconds that a pause or cancel waits for the rows in flight."""
+
 _LOOK = 0.01
 _ENDED = (JobStatus.COMPLETED, JobStatus.CANCELLED)
 
 
-def pause(store: Store, job: Job) -> Job:
+def pause(store: Store, job: Job, *, wait: float = OBEYED_WITHIN) -> Job:
     """Pauses ``job``; returns it paused, or still stopping where rows in flight take their time."""
     store.control.pause(job.pk, store.clock())
-    return _settled(store, job)
+    return _settled(store, job, wait)
 
 
 def cancel(store: Store, job: Job) -> Job:
     """Cancels ``job``; returns it cancelled, or still stopping."""
     store.control.cancel(job.pk, store.clock())
-    settled = _settled(store, job)
+    settled = _settled(store, job, OBEYED_WITHIN)
     if settled.status is JobStatus.CANCELLED:
         sweep(store, settled)
     return settled
@@ -105,9 +107,9 @@ def _check_settings(job: Job, changes: Mapping[str, Any]) -> None:
         )
 
 
-def _settled(store: Store, job: Job) -> Job:
+def _settled(store: Store, job: Job, wait: float) -> Job:
     """``job`` once the engine has obeyed, or as it stands after a moment's wait."""
-    until = time.monotonic() + _OBEYED_WITHIN
+    until = time.monotonic() + wait
     while (now := store.browse.job(job.pk)).stopping and time.monotonic() < until:
         time.sleep(_LOOK)
     return now

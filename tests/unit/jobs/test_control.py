@@ -49,11 +49,8 @@ def test_pause_and_cancel_wait_for_the_engine_to_obey(
     assert not thread.is_alive()
 
 
-def test_a_job_whose_rows_take_their_time_is_returned_stopping(
-    store: Store, job: Job, claim: Claim, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(control, "_OBEYED_WITHIN", 0.05)
-    stopping = control.pause(store, job)
+def test_a_job_whose_rows_take_their_time_is_returned_stopping(store: Store, job: Job, claim: Claim) -> None:
+    stopping = control.pause(store, job, wait=0.05)
     assert (stopping.status, stopping.stopping) == (JobStatus.RUNNING, True)
     going_on = control.resume(store, job)
     assert (going_on.status, going_on.stopping) == (JobStatus.RUNNING, False)
