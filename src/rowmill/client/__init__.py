@@ -1,8 +1,8 @@
 """The Python client of the HTTP API, sync and async from one source.
 
-Each verb is written once, as a generator that yields what is to be done (``exchange.Action``) and is sent what came of
-it. A transport does it: over HTTP, blocking or not. ``verbs`` makes a
-method of a generator: on a sync client it returns the value, on an async one an awaitable of it.
+Each method is written once, as a generator that yields what is to be done (``exchange.Operation``) and receives the
+outcome. A transport does it over HTTP, blocking or in an event loop. ``calls`` makes the generator a method: a sync
+client returns its value, an async one an awaitable of it.
 """
 
 from rowmill.client.client import AsyncClient, Client

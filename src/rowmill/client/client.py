@@ -4,12 +4,12 @@ from types import TracebackType
 from typing import Generic
 
 from rowmill.client.address import Address
+from rowmill.client.calls import M
 from rowmill.client.datasets import Datasets
 from rowmill.client.files import Files
 from rowmill.client.jobs import Jobs
 from rowmill.client.server import Connections, Events, MonthlyLimits, Tokens, UsageOf, Webhooks, Workers
 from rowmill.client.transport import Async, Sync
-from rowmill.client.verbs import M
 
 
 class Resources(Generic[M]):

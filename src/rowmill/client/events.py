@@ -10,7 +10,7 @@ import orjson
 
 from rowmill.client.display import See
 from rowmill.client.errors import ApiError, Unreachable, WaitTimeout
-from rowmill.client.exchange import Close, Flow, Item, Read, Request, Sleep, Steps, ask, get
+from rowmill.client.exchange import Close, Emit, Exchange, Read, Request, Sleep, Stream, ask, get
 
 _SILENCE = 45.0
 """Seconds without a heartbeat after which a stream is taken for dead."""
@@ -62,7 +62,7 @@ class EventParser:
                 self._data = []
 
 
-def listen(path: str, **query: Any) -> Flow[Event]:
+def listen(path: str, **query: Any) -> Stream[Event]:
     """The events at ``path`` until the server says that there will be none. After a restart of the server it goes on
     where it was: nothing is missed, except progress. Raises ``Unreachable`` after minutes without a server."""
     last_id: str | None = None
@@ -82,7 +82,7 @@ def listen(path: str, **query: Any) -> Flow[Event]:
                         if event.type == "end":
                             return
                         last_id = event.id or last_id
-                        yield Item(event)
+                        yield Emit(event)
             finally:
                 yield Close(answer)
         except Unreachable:
@@ -92,7 +92,7 @@ def listen(path: str, **query: Any) -> Flow[Event]:
         yield Sleep(_REST)
 
 
-def follow(path: str, timeout: float | None, see: See) -> Steps[dict[str, Any]]:
+def follow(path: str, timeout: float | None, see: See) -> Exchange[dict[str, Any]]:
     """The job at ``path`` once it has stopped; ``see`` is called with it whenever there is news. Polls now and then
     where events do not come through. Raises ``WaitTimeout``, and ``Unreachable`` if the server has been out of reach
     for minutes."""
@@ -123,7 +123,7 @@ def _check(deadline: float | None, message: str, hint: str) -> None:
         raise WaitTimeout(message, hint)
 
 
-def _hear(path: str, deadline: float | None, see: See) -> Steps[bool]:
+def _hear(path: str, deadline: float | None, see: See) -> Exchange[bool]:
     """Listens until there may be something to look at; whether anything was heard at all."""
     try:
         answer = yield from ask(Request("GET", f"{path}/events", headers=_STREAM, silence=_SILENCE))

@@ -1,4 +1,4 @@
-"""What is said to a server and what it answers, without saying how: no I/O happens here."""
+"""Requests to a server and its responses, independent of how they are sent: no I/O happens here."""
 
 import random
 import time
@@ -59,7 +59,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """``headers`` are in lower case; ``stream`` is the transport's own."""
 
     status: int
@@ -68,24 +68,24 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """Sends a request; gives the ``Answer`` as soon as its head is there. Raises ``Unreachable``."""
+class Send:
+    """Sends a request; its outcome is the ``Response`` once its headers have arrived. Raises ``Unreachable``."""
 
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The next bytes of an answer, none at its end. Raises ``Unreachable`` where it breaks off."""
+    """The next bytes of a response, none at its end. Raises ``Unreachable`` if the connection breaks."""
 
-    answer: Answer
+    answer: Response
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """An answer that is needed no more, read to its end or not."""
+    """Closes a response, read to its end or not."""
 
-    answer: Answer
+    answer: Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,37 +94,37 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
-class Item(Generic[T]):
+class Emit(Generic[T]):
     """One value of a stream, for whoever iterates over it."""
 
     value: T
 
 
-Action: TypeAlias = Open | Read | Close | Sleep
-Steps: TypeAlias = Generator[Action, Any, T]
-"""A verb on its way to one value."""
+Operation: TypeAlias = Send | Read | Close | Sleep
+Exchange: TypeAlias = Generator[Operation, Any, T]
+"""A generator that returns one value."""
 
-Flow: TypeAlias = Generator[Action | Item[T], Any, None]
-"""A verb whose values come one after the other."""
-
-
-def once(steps: Steps[T]) -> Flow[T]:
-    """The value of a verb as the only one of a stream."""
-    yield Item((yield from steps))
+Stream: TypeAlias = Generator[Operation | Emit[T], Any, None]
+"""A generator that emits values one after the other."""
 
 
-def get(path: str, **query: Any) -> Steps[Any]:
+def once(steps: Exchange[T]) -> Stream[T]:
+    """A stream of the one value of an exchange."""
+    yield Emit((yield from steps))
+
+
+def get(path: str, **query: Any) -> Exchange[Any]:
     """The JSON at ``path``."""
     return _json(Request("GET", path, query))
 
 
-def post(path: str, body: object = None, *, creates: bool = False) -> Steps[Any]:
+def post(path: str, body: object = None, *, creates: bool = False) -> Exchange[Any]:
     """The JSON that comes back. With ``creates`` it is safe to send it again: it makes one thing only."""
     headers = {"Idempotency-Key": uuid4().hex} if creates else {}
     return send_json("POST", path, body, headers)
 
 
-def send_json(method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Steps[Any]:
+def send_json(method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Exchange[Any]:
     """Sends ``body`` as JSON; gives the JSON that comes back, ``None`` where nothing does."""
     given = dict(headers or {})
     if body is not None:
@@ -132,24 +132,24 @@ def send_json(method: str, path: str, body: object = None, headers: Mapping[str,
     return _json(Request(method, path, headers=given, body=None if body is None else orjson.dumps(body)))
 
 
-def delete(path: str, **query: Any) -> Steps[None]:
+def delete(path: str, **query: Any) -> Exchange[None]:
     """Deletes what is at ``path``."""
     yield from whole(Request("DELETE", path, query))
 
 
-def items(path: str, made: Callable[[Any], T], **query: Any) -> Flow[T]:
+def items(path: str, made: Callable[[Any], T], **query: Any) -> Stream[T]:
     """Everything of a list, page after page, as what is ``made`` of its JSON."""
     cursor = None
     while True:
         page = yield from get(path, **query, cursor=cursor)
         for each in page["data"]:
-            yield Item(made(each))
+            yield Emit(made(each))
         cursor = page["next_cursor"]
         if cursor is None:
             return
 
 
-def _json(request: Request) -> Steps[Any]:
+def _json(request: Request) -> Exchange[Any]:
     body = yield from whole(request)
     if not body:
         return None
@@ -160,7 +160,7 @@ def _json(request: Request) -> Steps[Any]:
         raise ApiError(200, "not_json", f"{request.path} did not answer with JSON.", hint) from error
 
 
-def whole(request: Request) -> Steps[bytes]:
+def whole(request: Request) -> Exchange[bytes]:
     """The whole body of the answer; an answer that breaks off is asked for again where that is safe."""
     for attempt in range(1, TRIES + 1):
         answer = yield from ask(request)
@@ -173,7 +173,7 @@ def whole(request: Request) -> Steps[bytes]:
     raise AssertionError("the last try returns or raises")
 
 
-def read(answer: Answer) -> Steps[bytes]:
+def read(answer: Response) -> Exchange[bytes]:
     """The rest of ``answer``, which is closed then."""
     parts: list[bytes] = []
     try:
@@ -184,12 +184,12 @@ def read(answer: Answer) -> Steps[bytes]:
     return b"".join(parts)
 
 
-def ask(request: Request) -> Steps[Answer]:
+def ask(request: Request) -> Exchange[Response]:
     """The head of a good answer; the caller closes it. Asks again where the server is out of reach or busy and that is
     safe. Raises ``Unreachable`` and ``ApiError``."""
     for attempt in range(1, TRIES + 1):
         try:
-            answer: Answer = yield Open(request)
+            answer: Response = yield Send(request)
         except Unreachable:
             if attempt == TRIES or not request.repeatable:
                 raise
@@ -204,7 +204,7 @@ def ask(request: Request) -> Steps[Answer]:
     raise AssertionError("the last try returns or raises")
 
 
-def _refusal(answer: Answer) -> Steps[ApiError]:
+def _refusal(answer: Response) -> Exchange[ApiError]:
     if answer.status < 400:
         yield Close(answer)
         place = answer.headers.get("location", "another place")
@@ -222,7 +222,7 @@ def _pause(attempt: int) -> float:
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
 
 
-def _asked_for(answer: Answer) -> float | None:
+def _asked_for(answer: Response) -> float | None:
     """The seconds that the server asks to wait, up to the longest pause."""
     seconds = retry_after(answer.headers.get, time.time)
     return min(seconds, _LONGEST_PAUSE) if seconds else None

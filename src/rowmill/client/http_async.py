@@ -8,7 +8,7 @@ from yarl import URL
 
 from rowmill.client.address import CONNECT_WITHIN, Address
 from rowmill.client.errors import ClientError, Unreachable
-from rowmill.client.exchange import Answer, Request, Upload
+from rowmill.client.exchange import Request, Response, Upload
 from rowmill.client.transport import Async, chunks
 
 
@@ -20,13 +20,13 @@ class AsyncHttp(Async):
         self._proxy = address.proxy
         self._session: aiohttp.ClientSession | None = None
 
-    async def open(self, request: Request) -> Answer:
+    async def open(self, request: Request) -> Response:
         try:
             with ExitStack() as opened:
                 response = await self._sent(request, opened)
         except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
             raise Unreachable(*self._address.out_of_reach(error)) from error
-        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response)
+        return Response(response.status, {name.lower(): value for name, value in response.headers.items()}, response)
 
     async def _sent(self, request: Request, opened: ExitStack) -> aiohttp.ClientResponse:
         headers = self._address.headers(request)
@@ -47,14 +47,14 @@ class AsyncHttp(Async):
             proxy=self._proxy,
         )
 
-    async def read(self, answer: Answer) -> bytes:
+    async def read(self, answer: Response) -> bytes:
         response: aiohttp.ClientResponse = answer.stream
         try:
             return await response.content.readany()
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(*self._address.out_of_reach(error)) from error
 
-    async def close_answer(self, answer: Answer) -> None:
+    async def close_answer(self, answer: Response) -> None:
         response: aiohttp.ClientResponse = answer.stream
         if response.content.at_eof():
             response.release()

@@ -11,7 +11,7 @@ from urllib3.util import Timeout
 
 from rowmill.client.address import CONNECT_WITHIN, Address
 from rowmill.client.errors import Unreachable
-from rowmill.client.exchange import Answer, Request, Upload
+from rowmill.client.exchange import Request, Response, Upload
 from rowmill.client.transport import Sync
 
 _CHUNK = 1 << 16
@@ -32,14 +32,14 @@ class SyncHttp(Sync):
         proxy = address.proxy
         self._pool = urllib3.ProxyManager(proxy, maxsize=10) if proxy else urllib3.PoolManager(maxsize=10)
 
-    def open(self, request: Request) -> Answer:
+    def open(self, request: Request) -> Response:
         try:
             with ExitStack() as opened:
                 response = self._sent(request, opened)
         except (HTTPError, OSError) as error:
             raise Unreachable(*self._address.out_of_reach(error)) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, headers, _Stream(response, response.stream(_CHUNK)))
+        return Response(response.status, headers, _Stream(response, response.stream(_CHUNK)))
 
     def _sent(self, request: Request, opened: ExitStack) -> urllib3.BaseHTTPResponse:
         headers = self._address.headers(request)
@@ -61,7 +61,7 @@ class SyncHttp(Sync):
             preload_content=False,
         )
 
-    def read(self, answer: Answer) -> bytes:
+    def read(self, answer: Response) -> bytes:
         stream: _Stream = answer.stream
         try:
             part = next(filter(None, stream.chunks), b"")
@@ -70,7 +70,7 @@ class SyncHttp(Sync):
         stream.ended = not part
         return part
 
-    def close_answer(self, answer: Answer) -> None:
+    def close_answer(self, answer: Response) -> None:
         stream: _Stream = answer.stream
         if not stream.ended:  # the rest of it would be taken for the next answer
             stream.response.close()

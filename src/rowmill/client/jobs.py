@@ -1,26 +1,26 @@
 """Jobs: made, listed, updated, followed; and the handle of one."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import update_wrapper
 from pathlib import Path
-from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, Unpack, overload
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeAlias, TypeVar, Unpack, overload
 from urllib.parse import quote
 
 import orjson
 
 from rowmill.client.building import build
+from rowmill.client.calls import M, Resource, call, stream
 from rowmill.client.display import See, display
 from rowmill.client.enrichment import Enrichment, Settings, importable, to_document
 from rowmill.client.errors import ClientError
 from rowmill.client.events import Event, follow, listen
-from rowmill.client.exchange import Flow, Steps, delete, get, items, post, send_json
+from rowmill.client.exchange import Exchange, Stream, delete, get, items, post, send_json
 from rowmill.client.files import upload_table
 from rowmill.client.results import Results
 from rowmill.client.tables import Table, lines_of
-from rowmill.client.transport import Async, Sync
-from rowmill.client.verbs import M, Resource, method_of, stream, verb
+from rowmill.client.transport import Async
 from rowmill.core.errors import UsageError
 from rowmill.shapes import jobs as shapes
 from rowmill.shapes.rows import Row
@@ -42,44 +42,10 @@ class JobStopped(ClientError):
         self.job = job
 
 
-class job_verb(Generic[P]):  # noqa: N801 - a decorator
-    """A method that gives a job, whose own methods are of the same kind."""
-
-    def __init__(self, function: "Callable[Concatenate[Any, P], Steps[Job[Any]]]") -> None:
-        self.function = function
-        self.__doc__ = function.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "job_verb[P]": ...
-    @overload
-    def __get__(self, instance: Resource[Sync], owner: type) -> "Callable[P, Job[Sync]]": ...
-    @overload
-    def __get__(self, instance: Resource[Async], owner: type) -> "Callable[P, Coroutine[Any, Any, Job[Async]]]": ...
-    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else method_of(self.function, instance, "run")
-
-
-class job_stream(Generic[P]):  # noqa: N801 - likewise
-    """A method that gives jobs one after the other."""
-
-    def __init__(self, function: "Callable[Concatenate[Any, P], Flow[Job[Any]]]") -> None:
-        self.function = function
-        self.__doc__ = function.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "job_stream[P]": ...
-    @overload
-    def __get__(self, instance: Resource[Sync], owner: type) -> "Callable[P, Iterator[Job[Sync]]]": ...
-    @overload
-    def __get__(self, instance: Resource[Async], owner: type) -> "Callable[P, AsyncIterator[Job[Async]]]": ...
-    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else method_of(self.function, instance, "stream")
-
-
 class Jobs(Resource[M]):
     """The jobs of a server or store."""
 
-    @job_verb
+    @call
     def create(
         self,
         input: Table | None = None,  # noqa: A002 - the word of the command line
@@ -90,7 +56,7 @@ class Jobs(Resource[M]):
         from_job: str | None = None,
         start: bool = True,
         **options: Unpack[Enrichment],
-    ) -> "Steps[Job[Any]]":
+    ) -> "Exchange[Job[M]]":
         """Makes an enrichment. Its rows are ``input`` (a file's path, dicts, or a frame of polars, pandas or Arrow),
         ``rows``, a ``dataset`` (id or name), an uploaded ``file`` (id), or what the job ``from_job`` left (with
         ``only``). With ``start=False`` it waits for ``start()``. What is done to them: see ``Enrichment``.
@@ -113,22 +79,22 @@ class Jobs(Resource[M]):
                 with suppress(ClientError):
                     yield from delete(f"/v1/files/{sent['file']}")
 
-    @job_verb
-    def submit(self, document: Mapping[str, Any]) -> "Steps[Job[Any]]":
+    @call
+    def submit(self, document: Mapping[str, Any]) -> "Exchange[Job[M]]":
         """Makes a job of any type from the JSON that ``POST /v1/jobs`` takes."""
         return self._posted(document)
 
-    @job_verb
-    def get(self, job_id: str) -> "Steps[Job[Any]]":
+    @call
+    def get(self, job_id: str) -> "Exchange[Job[M]]":
         """The job as it stands. Raises ``NotFound``."""
         return self._one(get(_path(job_id)))
 
-    @job_stream
-    def list(self, *, status: str | None = None, type: str | None = None) -> "Flow[Job[Any]]":  # noqa: A002
+    @stream
+    def list(self, *, status: str | None = None, type: str | None = None) -> "Stream[Job[M]]":  # noqa: A002
         """All jobs, newest first."""
         return items("/v1/jobs", self._job, status=status, type=type)
 
-    @job_verb
+    @call
     def update(
         self,
         job_id: str,
@@ -136,63 +102,63 @@ class Jobs(Resource[M]):
         name: str | None = None,
         metadata: Mapping[str, str] | None = None,
         **settings: Unpack[Settings],
-    ) -> "Steps[Job[Any]]":
+    ) -> "Exchange[Job[M]]":
         """Changes a job; one that runs follows at once. A setting given as ``None`` goes back to its default."""
         about = {"name": name, "metadata": metadata}
         change = {**{key: value for key, value in about.items() if value is not None}, **settings}
         return self._one(send_json("PATCH", _path(job_id), change))
 
-    @verb
-    def delete(self, job_id: str) -> Steps[None]:
+    @call
+    def delete(self, job_id: str) -> Exchange[None]:
         """Deletes a job that is over, with its rows and results."""
         return delete(_path(job_id))
 
-    @job_verb
-    def start(self, job_id: str) -> "Steps[Job[Any]]":
+    @call
+    def start(self, job_id: str) -> "Exchange[Job[M]]":
         """Lets a job begin that was made with ``start=False``."""
         return self._steered(job_id, "start")
 
-    @job_verb
-    def pause(self, job_id: str) -> "Steps[Job[Any]]":
+    @call
+    def pause(self, job_id: str) -> "Exchange[Job[M]]":
         """Pauses a job; rows in flight are finished and saved, and it is ``stopping`` meanwhile."""
         return self._steered(job_id, "pause")
 
-    @job_verb
-    def resume(self, job_id: str) -> "Steps[Job[Any]]":
+    @call
+    def resume(self, job_id: str) -> "Exchange[Job[M]]":
         """Goes on with what is left of a paused or failed job."""
         return self._steered(job_id, "resume")
 
-    @job_verb
-    def cancel(self, job_id: str) -> "Steps[Job[Any]]":
+    @call
+    def cancel(self, job_id: str) -> "Exchange[Job[M]]":
         """Stops a job for good; what is done is kept."""
         return self._steered(job_id, "cancel")
 
-    @job_verb
+    @call
     def retry(
         self, job_id: str, *, rows: str | None = None, codes: Sequence[str] | None = None, failed_only: bool = False
-    ) -> "Steps[Job[Any]]":
+    ) -> "Exchange[Job[M]]":
         """Runs failed rows again, or those of them in ``rows`` (``"1-100"``) or with one of the error ``codes``; of a
         paused or failed job also what is left, unless ``failed_only``."""
         asked = {"rows": rows, "codes": codes if codes is None else [*codes], "failed_only": failed_only}
         return self._steered(job_id, "retry", asked)
 
-    @job_verb
-    def dismiss(self, job_id: str) -> "Steps[Job[Any]]":
+    @call
+    def dismiss(self, job_id: str) -> "Exchange[Job[M]]":
         """Says that the failed rows of a completed job need no attention."""
         return self._steered(job_id, "dismiss")
 
     @stream
-    def rows(self, job_id: str, *, status: str | None = None, after: int = 0) -> Flow[Row]:
+    def rows(self, job_id: str, *, status: str | None = None, after: int = 0) -> Stream[Row]:
         """The rows of a job by number, from behind the number ``after``."""
         return items(f"{_path(job_id)}/rows", lambda data: build(Row, data), status=status, after=after)
 
-    @verb
-    def row(self, job_id: str, number: int) -> Steps[Row]:
+    @call
+    def row(self, job_id: str, number: int) -> Exchange[Row]:
         """One row with all its attempts. Raises ``NotFound``."""
         return build(Row, (yield from get(f"{_path(job_id)}/rows/{number}")))
 
     @stream
-    def events(self, job_id: str) -> Flow[Event]:
+    def events(self, job_id: str) -> Stream[Event]:
         """What happens to a job, as it happens, until it is over."""
         return listen(f"{_path(job_id)}/events")
 
@@ -200,54 +166,53 @@ class Jobs(Resource[M]):
         """What a job has found; ``only`` its ``succeeded``, ``failed`` or ``unprocessed`` rows."""
         return Results(self._transport, f"{_path(job_id)}/results", only)
 
-    @job_verb
-    def wait(self, job_id: str, timeout: float | None = None, *, check: bool = False) -> "Steps[Job[Any]]":
+    @call
+    def wait(self, job_id: str, timeout: float | None = None, *, check: bool = False) -> "Exchange[Job[M]]":
         """Waits until the job is completed, failed, paused or cancelled, and returns it. Keeps waiting while the server
         restarts. With ``check`` it raises ``JobStopped`` unless the job completed without a failed row. Raises
         ``WaitTimeout`` after ``timeout`` seconds; the job keeps running."""
         return self._followed(job_id, timeout, check, nullcontext(_ignore))
 
-    @job_verb
-    def watch(self, job_id: str, timeout: float | None = None, *, check: bool = False) -> "Steps[Job[Any]]":
+    @call
+    def watch(self, job_id: str, timeout: float | None = None, *, check: bool = False) -> "Exchange[Job[M]]":
         """Like ``wait``, and shows on stderr how far the job is: a bar on a terminal or in a notebook, elsewhere a
         line every half minute. Ctrl-C ends the watching, not the job."""
         return self._followed(job_id, timeout, check, display())
 
     def _followed(
         self, job_id: str, timeout: float | None, check: bool, shown: AbstractContextManager[See]
-    ) -> "Steps[Job[Any]]":
+    ) -> "Exchange[Job[M]]":
         with shown as see:
             job = self._job((yield from follow(_path(job_id), timeout, see)))
         if check:
             job.check()
         return job
 
-    def _steered(self, job_id: str, what: str, body: object = None) -> "Steps[Job[Any]]":
+    def _steered(self, job_id: str, what: str, body: object = None) -> "Exchange[Job[M]]":
         return self._one(post(f"{_path(job_id)}/{what}", body))
 
-    def _posted(self, document: Mapping[str, Any]) -> "Steps[Job[Any]]":
+    def _posted(self, document: Mapping[str, Any]) -> "Exchange[Job[M]]":
         return self._one(post("/v1/jobs", document, creates=True))
 
-    def _one(self, steps: Steps[Any]) -> "Steps[Job[Any]]":
+    def _one(self, steps: Exchange[Any]) -> "Exchange[Job[M]]":
         return self._job((yield from steps))
 
-    def _job(self, data: Mapping[str, Any]) -> "Job[Any]":
-        return build(Job, data, _transport=self._transport)
+    def _job(self, data: Mapping[str, Any]) -> "Job[M]":
+        job: Job[Any] = build(Job, data, _transport=self._transport)
+        return job
 
 
 @overload
-def own(of_jobs: job_verb[Concatenate[str, P]]) -> job_verb[P]: ...
-@overload
-def own(of_jobs: verb[Concatenate[str, P], T]) -> verb[P, T]: ...
+def own(of_jobs: call[Concatenate[str, P], T]) -> call[P, T]: ...
 @overload
 def own(of_jobs: stream[Concatenate[str, P], T]) -> stream[P, T]: ...
 def own(of_jobs: Any) -> Any:
-    """A verb of ``Jobs`` as one of the job itself, which need not be told its id."""
+    """A method of ``Jobs`` as one of the job itself, without the parameter ``job_id``."""
 
-    def verb_of(job: "Job[Any]", *args: Any, **kwargs: Any) -> Any:
+    def method(job: "Job[Any]", *args: Any, **kwargs: Any) -> Any:
         return of_jobs.function(Jobs(job._transport), job.id, *args, **kwargs)
 
-    return type(of_jobs)(update_wrapper(verb_of, of_jobs.function))
+    return type(of_jobs)(update_wrapper(method, of_jobs.function))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -286,20 +251,20 @@ class Job(JobSnapshot, Resource[M]):
 
     _transport: M = field(kw_only=True)
 
-    refresh = own(Jobs.get)
-    update = own(Jobs.update)
-    start = own(Jobs.start)
-    pause = own(Jobs.pause)
-    resume = own(Jobs.resume)
-    cancel = own(Jobs.cancel)
-    retry = own(Jobs.retry)
-    dismiss = own(Jobs.dismiss)
-    wait = own(Jobs.wait)
-    watch = own(Jobs.watch)
-    delete = own(Jobs.delete)
-    rows = own(Jobs.rows)
-    row = own(Jobs.row)
-    events = own(Jobs.events)
+    refresh = own(Jobs[M].get)
+    update = own(Jobs[M].update)
+    start = own(Jobs[M].start)
+    pause = own(Jobs[M].pause)
+    resume = own(Jobs[M].resume)
+    cancel = own(Jobs[M].cancel)
+    retry = own(Jobs[M].retry)
+    dismiss = own(Jobs[M].dismiss)
+    wait = own(Jobs[M].wait)
+    watch = own(Jobs[M].watch)
+    delete = own(Jobs[M].delete)
+    rows = own(Jobs[M].rows)
+    row = own(Jobs[M].row)
+    events = own(Jobs[M].events)
 
     def results(self, *, only: str | None = None) -> Results[M]:
         """What it has found; ``only`` its ``succeeded``, ``failed`` or ``unprocessed`` rows."""
@@ -317,7 +282,7 @@ def _ignore(job: Mapping[str, Any]) -> None:
     """Shows nothing."""
 
 
-def _sent(table: Table) -> Steps[dict[str, Any]]:
+def _sent(table: Table) -> Exchange[dict[str, Any]]:
     """How the request names the rows of ``table``: few go along with it, a file or many are uploaded first."""
     if isinstance(table, str | Path):
         return {"file": (yield from upload_table(table)).id}

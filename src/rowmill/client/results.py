@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
+from rowmill.client.calls import M, Resource, call
 from rowmill.client.errors import Unreachable
-from rowmill.client.exchange import TRIES, Close, Flow, Item, Read, Request, Sleep, Steps, ask, whole
+from rowmill.client.exchange import TRIES, Close, Emit, Exchange, Read, Request, Sleep, Stream, ask, whole
 from rowmill.client.frames import arrow_reader, pandas_reader, polars_reader
 from rowmill.client.saving import new_file
 from rowmill.client.transport import Async, Sync
-from rowmill.client.verbs import M, Resource, verb
 
 if TYPE_CHECKING:
     import pandas
@@ -41,32 +41,32 @@ class Results(Resource[M]):
     def __aiter__(self: "Results[Async]") -> AsyncIterator[dict[str, Any]]:
         return self._transport.stream(self._rows())
 
-    @verb
-    def to_list(self) -> Steps[list[dict[str, Any]]]:
+    @call
+    def to_list(self) -> Exchange[list[dict[str, Any]]]:
         """All rows as dicts."""
         body = yield from whole(self._request("jsonl"))
         return [orjson.loads(line) for line in body.splitlines()]
 
-    @verb
-    def to_arrow(self) -> "Steps[pyarrow.Table]":
+    @call
+    def to_arrow(self) -> "Exchange[pyarrow.Table]":
         """All rows as an Arrow table. Raises ``UsageError`` if pyarrow is not installed."""
         read = arrow_reader()
         return read((yield from whole(self._request("parquet"))))
 
-    @verb
-    def to_polars(self) -> "Steps[polars.DataFrame]":
+    @call
+    def to_polars(self) -> "Exchange[polars.DataFrame]":
         """All rows as a polars frame. Raises ``UsageError`` if polars is not installed."""
         read = polars_reader()
         return read((yield from whole(self._request("parquet"))))
 
-    @verb
-    def to_pandas(self) -> "Steps[pandas.DataFrame]":
+    @call
+    def to_pandas(self) -> "Exchange[pandas.DataFrame]":
         """All rows as a pandas frame. Raises ``UsageError`` if pandas or pyarrow is not installed."""
         read = pandas_reader()
         return read((yield from whole(self._request("parquet"))))
 
-    @verb
-    def save(self, path: str | Path, format: str | None = None) -> Steps[Path]:  # noqa: A002 - the API's word
+    @call
+    def save(self, path: str | Path, format: str | None = None) -> Exchange[Path]:  # noqa: A002 - the API's word
         """Writes all rows to the file ``path``, which is put in place in one step; the format is told by its suffix."""
         place = Path(path)
         yield from download(self._request(format or place.suffix.removeprefix(".") or "csv"), place)
@@ -75,7 +75,7 @@ class Results(Resource[M]):
     def _request(self, format_: str) -> Request:
         return Request("GET", self._path, {"format": format_, "only": self._only}, silence=_SILENCE)
 
-    def _rows(self) -> Flow[dict[str, Any]]:
+    def _rows(self) -> Stream[dict[str, Any]]:
         given = attempt = 0
         while True:
             before = given
@@ -88,10 +88,10 @@ class Results(Resource[M]):
                         *lines, rest = (rest + part).split(b"\n")
                         for line in lines[skip:]:
                             given += 1
-                            yield Item(orjson.loads(line))
+                            yield Emit(orjson.loads(line))
                         skip = max(0, skip - len(lines))
                     if rest:
-                        yield Item(orjson.loads(rest))
+                        yield Emit(orjson.loads(rest))
                 finally:
                     yield Close(answer)
             except Unreachable:
@@ -103,14 +103,14 @@ class Results(Resource[M]):
                 return
 
 
-def download(request: Request, place: Path) -> Steps[None]:
+def download(request: Request, place: Path) -> Exchange[None]:
     """Writes the body of the response to ``place``, whole or not at all. Raises ``UsageError`` if no file can be
     there."""
     with new_file(place) as file:
         yield from _copied(request, file)
 
 
-def _copied(request: Request, file: BinaryIO) -> Steps[None]:
+def _copied(request: Request, file: BinaryIO) -> Exchange[None]:
     for attempt in range(1, TRIES + 1):
         file.seek(0)
         file.truncate()

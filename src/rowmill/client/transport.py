@@ -1,4 +1,4 @@
-"""Who does what a verb asks for: blocking (``Sync``) or in an event loop (``Async``)."""
+"""Runs exchanges and streams: blocking (``Sync``) or in an event loop (``Async``)."""
 
 import asyncio
 import time
@@ -7,16 +7,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from typing import Any, BinaryIO, TypeVar
 
 from rowmill.client.exchange import (
-    Action,
-    Answer,
     Close,
-    Flow,
-    Item,
-    Open,
+    Emit,
+    Exchange,
+    Operation,
     Read,
     Request,
+    Response,
+    Send,
     Sleep,
-    Steps,
+    Stream,
     once,
 )
 
@@ -26,47 +26,47 @@ _CHUNK = 1 << 18
 
 
 class Sync(ABC):
-    """Does things while the caller waits. Whatever is raised meanwhile, Ctrl-C too, is raised within the verb."""
+    """Blocks the caller. Whatever is raised meanwhile, Ctrl-C too, is raised within the generator."""
 
     @abstractmethod
-    def open(self, request: Request) -> Answer: ...
+    def open(self, request: Request) -> Response: ...
 
     @abstractmethod
-    def read(self, answer: Answer) -> bytes: ...
+    def read(self, answer: Response) -> bytes: ...
 
     @abstractmethod
-    def close_answer(self, answer: Answer) -> None: ...
+    def close_answer(self, answer: Response) -> None: ...
 
     @abstractmethod
     def close(self) -> None:
-        """Gives up what is held open."""
+        """Closes its connections."""
 
-    def run(self, steps: Steps[T]) -> T:
-        """The value of a verb."""
-        [value] = self.stream(once(steps))
+    def run(self, generator: Exchange[T]) -> T:
+        """Returns the value of an exchange."""
+        [value] = self.stream(once(generator))
         return value
 
-    def stream(self, flow: Flow[T]) -> Generator[T, None, None]:
-        """The values of a verb, one after the other."""
+    def stream(self, generator: Stream[T]) -> Generator[T, None, None]:
+        """Yields the values of a stream."""
         try:
-            action = next(flow)
+            action = next(generator)
             while True:
                 outcome = None
                 try:
-                    if isinstance(action, Item):
+                    if isinstance(action, Emit):
                         yield action.value
                     else:
                         outcome = self._do(action)
-                except BaseException as error:  # noqa: BLE001 - the verb closes what it has opened
-                    action = flow.throw(error)
+                except BaseException as error:  # noqa: BLE001 - the generator closes what it has opened
+                    action = generator.throw(error)
                 else:
-                    action = flow.send(outcome)
+                    action = generator.send(outcome)
         except StopIteration:
             return
 
-    def _do(self, action: Action) -> Any:
+    def _do(self, action: Operation) -> Any:
         match action:
-            case Open(request):
+            case Send(request):
                 return self.open(request)
             case Read(answer):
                 return self.read(answer)
@@ -77,47 +77,47 @@ class Sync(ABC):
 
 
 class Async(ABC):
-    """Does things in the caller's event loop. Whatever is raised meanwhile is raised within the verb."""
+    """Runs in the caller's event loop. Whatever is raised meanwhile is raised within the generator."""
 
     @abstractmethod
-    async def open(self, request: Request) -> Answer: ...
+    async def open(self, request: Request) -> Response: ...
 
     @abstractmethod
-    async def read(self, answer: Answer) -> bytes: ...
+    async def read(self, answer: Response) -> bytes: ...
 
     @abstractmethod
-    async def close_answer(self, answer: Answer) -> None: ...
+    async def close_answer(self, answer: Response) -> None: ...
 
     @abstractmethod
     async def close(self) -> None:
-        """Gives up what is held open."""
+        """Closes its connections."""
 
-    async def run(self, steps: Steps[T]) -> T:
-        """The value of a verb."""
-        [value] = [value async for value in self.stream(once(steps))]
+    async def run(self, generator: Exchange[T]) -> T:
+        """Returns the value of an exchange."""
+        [value] = [value async for value in self.stream(once(generator))]
         return value
 
-    async def stream(self, flow: Flow[T]) -> AsyncGenerator[T, None]:
-        """The values of a verb, one after the other."""
+    async def stream(self, generator: Stream[T]) -> AsyncGenerator[T, None]:
+        """Yields the values of a stream."""
         try:
-            action = next(flow)
+            action = next(generator)
             while True:
                 outcome = None
                 try:
-                    if isinstance(action, Item):
+                    if isinstance(action, Emit):
                         yield action.value
                     else:
                         outcome = await self._do(action)
-                except BaseException as error:  # noqa: BLE001 - the verb closes what it has opened
-                    action = flow.throw(error)
+                except BaseException as error:  # noqa: BLE001 - the generator closes what it has opened
+                    action = generator.throw(error)
                 else:
-                    action = flow.send(outcome)
+                    action = generator.send(outcome)
         except StopIteration:
             return
 
-    async def _do(self, action: Action) -> Any:
+    async def _do(self, action: Operation) -> Any:
         match action:
-            case Open(request):
+            case Send(request):
                 return await self.open(request)
             case Read(answer):
                 return await self.read(answer)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rowmill.client.events import EventParser, follow, listen
-from rowmill.client.exchange import Answer, Request
+from rowmill.client.exchange import Request, Response
 from rowmill.client.transport import Sync
 
 
@@ -35,14 +35,14 @@ class Recited(Sync):
         self.parts = [*parts]
         self.requests: list[Request] = []
 
-    def open(self, request: Request) -> Answer:
+    def open(self, request: Request) -> Response:
         self.requests.append(request)
-        return Answer(200 if self.parts else 204, {}, None)
+        return Response(200 if self.parts else 204, {}, None)
 
-    def read(self, answer: Answer) -> bytes:
+    def read(self, answer: Response) -> bytes:
         return self.parts.pop(0)
 
-    def close_answer(self, answer: Answer) -> None:
+    def close_answer(self, answer: Response) -> None:
         pass
 
     def close(self) -> None:

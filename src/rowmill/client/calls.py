@@ -1,10 +1,10 @@
-"""Methods from verbs: on a sync transport they return the value, on an async one an awaitable of it."""
+"""Makes methods of generators, for sync and async clients alike."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from rowmill.client.exchange import Flow, Steps
+from rowmill.client.exchange import Exchange, Stream
 from rowmill.client.transport import Async, Sync
 
 if TYPE_CHECKING:
@@ -20,33 +20,35 @@ T = TypeVar("T")
 
 
 class Resource(Generic[M]):
-    """Something whose verbs go over a transport."""
+    """Something whose methods use a transport."""
 
     def __init__(self, transport: M) -> None:
         self._transport = transport
 
 
-class verb(Generic[P, T]):  # noqa: N801 - a decorator
-    """A method that gives one value."""
+class call(Generic[P, T]):  # noqa: N801 - a decorator
+    """A method that returns one value: itself on a sync transport, as an awaitable on an async one."""
 
-    def __init__(self, function: Callable[Concatenate[Any, P], Steps[T]]) -> None:
+    def __init__(self, function: Callable[Concatenate[Any, P], Exchange[T]]) -> None:
         self.function = function
         self.__doc__ = function.__doc__
 
     @overload
-    def __get__(self, instance: None, owner: type) -> "verb[P, T]": ...
+    def __get__(self, instance: None, owner: type) -> "call[P, T]": ...
     @overload
     def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, T]: ...
     @overload
     def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else method_of(self.function, instance, "run")
+        if instance is None:
+            return self
+        return _bound(self.function, instance, instance._transport.run)
 
 
 class stream(Generic[P, T]):  # noqa: N801 - likewise
-    """A method that gives values one after the other."""
+    """A method that returns values one after the other: an iterator or an async iterator."""
 
-    def __init__(self, function: Callable[Concatenate[Any, P], Flow[T]]) -> None:
+    def __init__(self, function: Callable[Concatenate[Any, P], Stream[T]]) -> None:
         self.function = function
         self.__doc__ = function.__doc__
 
@@ -57,13 +59,13 @@ class stream(Generic[P, T]):  # noqa: N801 - likewise
     @overload
     def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else method_of(self.function, instance, "stream")
+        if instance is None:
+            return self
+        return _bound(self.function, instance, instance._transport.stream)
 
 
-def method_of(function: Callable[..., Any], instance: Resource[Any], how: str) -> Callable[..., Any]:
-    """``function`` as a method of ``instance``, done ``how`` the transport calls it: ``run`` or ``stream``."""
-
+def _bound(function: Callable[..., Any], instance: Resource[Any], run: Callable[[Any], Any]) -> Callable[..., Any]:
     def method(*args: Any, **kwargs: Any) -> Any:
-        return getattr(instance._transport, how)(function(instance, *args, **kwargs))
+        return run(function(instance, *args, **kwargs))
 
     return update_wrapper(method, function)
