@@ -248,6 +248,8 @@ def error_codes() -> set[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in code_of:
                 found |= {code for argument in node.args[code_of[node.func.id] :][:1] for code in literals(argument)}
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "because":
+                found |= set(literals(node.args[0]))
             elif isinstance(node, ast.Assign):
                 found |= {code for name, value in assigned(node) if name in _NAMED_CODES for code in literals(value)}
     return found

@@ -141,7 +141,7 @@ def test_what_goes_wrong_with_a_connection_is_one_sentence(rowmill: Rowmill) -> 
     assert "There is no provider 'opnai'" in complaint("connections", "add", "acme", "--provider", "opnai")
     assert "No such option" in complaint("connections", "add", "acme", "--key", KEY)
     connect(rowmill, "http://127.0.0.1:9/v1")
-    assert "There is a connection acme already" in complaint("connections", "add", "acme")
+    assert "A connection acme already exists" in complaint("connections", "add", "acme")
     assert "A connection says by itself" in complaint(*run_words("--base-url", "http://a/v1"))
     assert "reaches models of openai, not of local" in complaint(*run_words("--model", "local/smollm2"))
     assert rowmill.jobs() == []

@@ -98,7 +98,7 @@ def test_a_file_is_replaced_only_when_told(goods: Rowmill) -> None:
     assert (ended.code, goods.show(newest(goods))["error"]["code"]) == (3, "output")
     assert _text(goods, "late.csv") == "mine\n"
     for target, said in (
-        ("no/out.csv", "no is no directory"),
+        ("no/out.csv", "There is no directory"),
         ("out.doc", "suffix .doc"),
         (".", "suffix"),
         ("http://127.0.0.1:9/out.csv", "Nothing can be written to the web"),

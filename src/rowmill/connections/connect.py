@@ -5,6 +5,7 @@ from typing import Any
 from rowmill.connections.store import Connection, Connections, key_context
 from rowmill.core.errors import NotFound, UsageError
 from rowmill.core.job import Step
+from rowmill.core.messages import Message
 from rowmill.ledger.limits import Meter
 from rowmill.ledger.store import Store
 
@@ -16,13 +17,11 @@ def opened_config(store: Store, step: Step) -> dict[str, Any]:
         return step.config
     connection = Connections(store.database).named(step.connection)
     if connection is None:
-        hint = f"Make it again: rowmill connections add {step.connection}"
-        raise NotFound(f"There is no connection {step.connection!r} any more.", hint)
+        raise NotFound(Message.CONNECTION_GONE, name=step.connection)
     provider = step.config.get("provider")
     if connection.provider != provider:
         raise UsageError(
-            f"The connection {connection.name} reaches models of {connection.provider}, not of {provider}.",
-            "Start afresh with --new.",
+            Message.CONNECTION_CHANGED, name=connection.name, provider=connection.provider, expected=str(provider)
         )
     given = {**step.config["provider_config"], **provider_config(store, connection)}
     return {**step.config, "provider_config": given}

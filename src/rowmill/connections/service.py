@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from rowmill.connections.store import Connection, Connections, key_context
 from rowmill.core.errors import Conflict, NotFound, Outdated, UsageError
+from rowmill.core.messages import Message
 from rowmill.core.suggest import did_you_mean
 from rowmill.core.timestamps import utc
 from rowmill.db.values import new_id
@@ -97,7 +98,7 @@ def get(store: Store, name: str) -> Connection:
     found = Connections(store.database).named(name)
     if found is None:
         near = did_you_mean(name, [each.name for each in every(store)])
-        raise NotFound(f"There is no connection {name!r}.", near or "Make it: rowmill connections add NAME")
+        raise NotFound(Message.CONNECTION_UNKNOWN, near, name=name)
     return found
 
 
@@ -148,13 +149,13 @@ def _check(name: str, provider: str) -> None:
 
 
 def _taken(name: str) -> Conflict:
-    return Conflict(f"There is a connection {name} already.", "Change that one (--replace), or take another name.")
+    return Conflict(Message.CONNECTION_EXISTS, name=name)
 
 
 def _at(store: Store, name: str, revision: int | None) -> Connection:
     there = get(store, name)
     if revision not in (None, there.revision):
-        raise Outdated(f"The connection {name} has been changed meanwhile.", "Look at it again, then change that.")
+        raise Outdated(f"The connection {name} was changed in the meantime.", "Read it again, then change it.")
     return there
 
 
@@ -178,7 +179,7 @@ def _checked_url(url: str | None) -> str | None:
     except ValueError:
         known = False
     if not known or " " in url or len(url) > LONGEST:
-        raise UsageError("The base URL is no HTTP address.", "Write it as https://HOST/v1.")
+        raise UsageError("The base URL is not an HTTP address.", "Write it as https://HOST/v1.")
     if parts.username is not None or parts.password is not None:
         raise UsageError("The base URL holds a user name or a password, and is shown.", "Give a key instead.")
     return url

@@ -30,6 +30,29 @@ class Message(Enum):
     DATASET_IN_USE = "The dataset is needed by {jobs} ({status}).", "job"
     DATASET_BEING_IMPORTED = "{job}, which is {status}, imports into this dataset."
     FILE_UNKNOWN = "There is no file {file}."
+    FILE_DELETED = "The file was deleted."
+    NAME_UNKNOWN = "There is neither a job nor a dataset {name!r}."
+    ROWS_PER_MONTH_REACHED = "The limit of {rows} rows a month is reached."
+    USD_PER_MONTH_REACHED = "The limit of ${cost} a month is reached."
+    BUDGET_REACHED = "One more row may go over the budget of ${budget}.", "job"
+    RATE_LIMIT_REACHED = "The provider refused every call for 15 minutes (rate limit).", "job"
+    COLUMN_EXISTS = "The input already has a column {column!r}."
+    OUTPUT_EXISTS = "{path} exists already."
+    OUTPUT_APPEARED = "{path} exists already; it was not there when the export was made."
+    OUTPUT_FOREIGN = "{path} was not written by this job, so it was left alone.", "job"
+    OUTPUT_UNWRITABLE = "{path} cannot be written: {error}.", "job"
+    OUTPUT_FAILED = "{path} could not be written: {error}."
+    STDOUT_FAILED = "Standard output cannot be written: {error}.", "job"
+    INPUT_FORMAT_UNKNOWN = "{what} does not name a table format.", "known"
+    OUTPUT_FORMAT_UNKNOWN = "{what} does not name an output format.", "known"
+    CONNECTION_UNKNOWN = "There is no connection {name!r}."
+    CONNECTION_GONE = "The connection {name!r} does not exist any more."
+    CONNECTION_EXISTS = "A connection {name} already exists."
+    CONNECTION_CHANGED = "The connection {name} now reaches models of {provider}, not of {expected}."
+    TOKEN_UNNAMED = "The token has no name."  # noqa: S105 - a sentence
+    TOKEN_UNKNOWN = "There is no token {name!r}."  # noqa: S105 - a sentence
+    WEBHOOK_UNKNOWN = "There is no webhook {webhook}."
+    DELIVERY_UNKNOWN = "The webhook has no delivery {delivery}."
 
     def __init__(self, sentence: str, *more: str) -> None:
         self.sentence = sentence

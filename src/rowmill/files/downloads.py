@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSati
 from starlette.types import Receive, Scope, Send
 
 from rowmill.core.errors import NotFound
+from rowmill.core.messages import Message
 from rowmill.http.problems import ApiError
 from rowmill.ledger.files import StoredFile
 
@@ -91,7 +92,7 @@ def send_file(request: Request, file: StoredFile, path: Path) -> Response:
     try:
         stat = path.stat()
     except FileNotFoundError:
-        raise NotFound("The file was deleted.", "GET /v1/files lists the others.") from None
+        raise NotFound(Message.FILE_DELETED) from None
     headers = {"ETag": etag, **_headers(file.name)}
     return _StoredFileResponse(path, headers=headers, media_type=_media_type(file.name), stat_result=stat)
 

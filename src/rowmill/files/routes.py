@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.errors import NotFound
+from rowmill.core.messages import Message
 from rowmill.files import uploads as bodies
 from rowmill.files.downloads import BODY, send_file
 from rowmill.files.service import Upload, delete_file, file_view, path_of
@@ -42,7 +43,7 @@ FileIdPath = Annotated[str, Path(pattern=r"^file_[a-z0-9]+$", max_length=100, de
 def _the_file(store: StoreDep, file_id: FileIdPath) -> StoredFile:
     found = store.stored_files.get(file_id)
     if found is None:
-        raise NotFound(f"There is no file {file_id}.", "GET /v1/files lists them.")
+        raise NotFound(Message.FILE_UNKNOWN, file=file_id)
     return found
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rowmill.core.errors import DiskFull, NotFound, StoreError, UsageError
+from rowmill.core.messages import Message
 from rowmill.core.timestamps import utc
 from rowmill.db.values import new_id
 from rowmill.engine.transfer.exporter import sync_directory
@@ -90,7 +91,7 @@ def upload_of(store: Store, id_: str) -> StoredFile:
     """The file that a job is to read from. Raises ``NotFound`` where there is none of this id, or it is not whole."""
     file = store.stored_files.get(id_)
     if file is None or file.size is None:
-        raise NotFound(f"There is no file {id_}.", "GET /v1/files lists them.")
+        raise NotFound(Message.FILE_UNKNOWN, file=id_)
     return file
 
 
@@ -174,4 +175,4 @@ def _told() -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise DiskFull("The disk of the server is full.", "Make room there, then upload the file again.") from error
-        raise StoreError(f"The upload cannot be stored: {error.strerror}.", "See to the server's disk.") from error
+        raise StoreError(f"The upload cannot be stored: {error.strerror}.", "Check the server's disk.") from error

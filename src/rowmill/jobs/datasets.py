@@ -8,6 +8,7 @@ import orjson
 
 from rowmill.core.errors import NotFound, UsageError
 from rowmill.core.job import Job
+from rowmill.core.messages import Message
 from rowmill.engine.inputs import result_columns
 from rowmill.ledger.store import Store
 from rowmill.tables.dataset import Dataset, Result, Version
@@ -52,8 +53,7 @@ def find(store: Store, name: str) -> Job | Dataset:
     try:
         return store.browse.find_job(name)
     except NotFound as error:
-        hint = "List jobs with `rowmill jobs` and datasets with `rowmill datasets`."
-        raise NotFound(f"There is neither a job nor a dataset {name!r}.", hint) from error
+        raise NotFound(Message.NAME_UNKNOWN, name=name) from error
 
 
 def check_dataset_name(name: str) -> None:
@@ -61,7 +61,7 @@ def check_dataset_name(name: str) -> None:
     check_name(name)
     taken = name in ("", "last", ".", "..") or name.startswith(("job_", "ds_", "-"))
     if taken or not name.isprintable() or "/" in name:
-        raise UsageError(f"{name!r} is no name for a dataset.", "Choose another name for the dataset.")
+        raise UsageError(f"{name!r} is not a valid dataset name.", "Choose another name for the dataset.")
 
 
 def profile(store: Store, dataset: Dataset) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from rowmill.core.errors import UsageError
 from rowmill.core.job import Job, Output
+from rowmill.core.messages import Message
 from rowmill.core.status import JobType
 from rowmill.core.transfer import ExportSpec
 from rowmill.engine.transfer.exporter import beside, file_fingerprint, part_of, put_in_place
@@ -29,7 +30,7 @@ def check_output(path: str, format_: str | None, default_format: str, *, overwri
     else:
         format_ = format_ or suffix_format(path, "writers")
     if format_ not in known:
-        raise UsageError(f"{format_!r} is no format that can be written.", f"Known: {', '.join(known)}.")
+        raise UsageError(f"{format_!r} is not a format that can be written.", f"Known: {', '.join(known)}.")
     load("writers", format_)  # which says what is to be installed for it
     if path == "-" or is_url(path):
         if path != "-":
@@ -38,9 +39,9 @@ def check_output(path: str, format_: str | None, default_format: str, *, overwri
     check_name(path)
     place = Path(os.path.realpath(path) if Path(path).is_symlink() else os.path.abspath(path))  # noqa: PTH100 - see above
     if place.exists() and not place.is_file() and not place.is_dir():
-        raise UsageError(f"{path} is no regular file.", "Give a file, or - for stdout.")
+        raise UsageError(f"{path} is not a regular file.", "Give a file, or - for stdout.")
     if not place.parent.is_dir():
-        raise UsageError(f"{place.parent} is no directory.", "Make it, or choose another output.")
+        raise UsageError(f"There is no directory {place.parent}.", "Create it, or choose another output.")
     if place.is_dir():
         raise UsageError(f"{place} is a directory.", "Give a file in it.")
     try:
@@ -58,8 +59,7 @@ def columns_of(inputs: Sequence[str], outputs: Sequence[str], *, overwrite: bool
     added = [*outputs, STATUS_COLUMN, ERROR_COLUMN]
     for name in added:
         if name in inputs and not overwrite:
-            hint = "Give the output column another name, or add --overwrite to replace it in the output."
-            raise UsageError(f"The input already has a column {name!r}.", hint)
+            raise UsageError(Message.COLUMN_EXISTS, column=name)
     return [name for name in inputs if name not in added] + added
 
 
@@ -73,8 +73,7 @@ def occupied(output: Output) -> bool:
 def check_free(output: Output | None) -> None:
     """Raises ``UsageError`` where a file is where ``output`` goes that may not be replaced."""
     if output and occupied(output):
-        hint = "Choose another file, or allow it to be replaced (--overwrite)."
-        raise UsageError(f"{output.path} exists already.", hint)
+        raise UsageError(Message.OUTPUT_EXISTS, path=output.path)
 
 
 def deliver(store: Store, job: Job, *, overwrite: bool = False) -> None:
@@ -93,8 +92,7 @@ def deliver(store: Store, job: Job, *, overwrite: bool = False) -> None:
         _upload(store, job)
         return
     if not allowed and foreign(job):
-        hint = f"Write the results elsewhere: rowmill export {job.id} -o FILE"
-        raise UsageError(f"{job.output.path} is not the file that this job wrote.", hint)
+        raise UsageError(Message.OUTPUT_FOREIGN, path=job.output.path, job=job.id)
     _put(store, job)
 
 
@@ -133,8 +131,7 @@ def _print(store: Store, job: Job) -> None:
         part.unlink()
         raise
     except OSError as error:
-        hint = f"It can be written again: rowmill resume {job.id} > FILE"
-        raise UsageError(f"Standard output cannot be written: {error.strerror}.", hint) from error
+        raise UsageError(Message.STDOUT_FAILED, error=str(error.strerror), job=job.id) from error
     part.unlink()
 
 
@@ -149,8 +146,7 @@ def _put(store: Store, job: Job) -> None:
         store.control.delivered(job.pk, file_fingerprint(part) or "")
         put_in_place(part, replace(job.output, overwrite=True))
     except OSError as error:
-        hint = f"The rows are saved; write them elsewhere: rowmill export {job.id} -o FILE"
-        raise UsageError(f"{place} cannot be written: {error.strerror}.", hint) from error
+        raise UsageError(Message.OUTPUT_UNWRITABLE, path=str(place), error=str(error.strerror), job=job.id) from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -81,7 +81,7 @@ def _reason_to_keep(store: Store, job: Job) -> str | None:
     """Deletes ``job``, or says why not. What it has found for a lasting dataset was paid for, and would be again by the
     next run that looks for what is new: age alone is no reason to remove that."""
     if store.results.count(job.pk):
-        return "what it has found is a column of a dataset (`rowmill delete JOB` removes both)."
+        return "its results are columns of a dataset; delete the job to remove both."
     try:
         store.control.delete(job.pk, store.clock())
     except UsageError as error:

@@ -14,6 +14,7 @@ from typing import IO, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from rowmill.core.errors import InputError, UsageError
+from rowmill.core.messages import Message
 from rowmill.plugins.contracts import Guard, Reader, ReaderFactory, Storage
 from rowmill.plugins.registry import load, names
 from rowmill.plugins.regular_file import open_regular
@@ -136,8 +137,8 @@ def suffix_format(location: str, group: str) -> str:
     known = names("readers" if group == "readers" else "writers")
     if suffix not in known:
         what = f"The suffix .{suffix} of {shown(location)}" if suffix else f"{shown(location)} has no suffix and"
-        option = "--input-format" if group == "readers" else "--format"
-        raise UsageError(f"{what} names no table format.", f"Known are {', '.join(known)}; or say which by {option}.")
+        message = Message.INPUT_FORMAT_UNKNOWN if group == "readers" else Message.OUTPUT_FORMAT_UNKNOWN
+        raise UsageError(message, what=what, known=", ".join(known))
     return suffix
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from rowmill.core.errors import NotFound
+from rowmill.core.messages import Message
 from rowmill.http.access import ADMIN
 from rowmill.http.answers import Answer
 from rowmill.http.context import StoreDep
@@ -59,4 +60,4 @@ def list_tokens(store: StoreDep, limit: Limit = 50, cursor: Cursor = None) -> An
 def revoke_token(store: StoreDep, token_id: TokenId) -> None:
     """Revokes a token: from now on nothing is answered with it. One may revoke itself."""
     if not Tokens(store.database).drop(token_id):
-        raise NotFound(f"There is no token {token_id}.", "GET /v1/tokens lists them.")
+        raise NotFound(Message.TOKEN_UNKNOWN, name=token_id)

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from rowmill.core.access import Access, Caller
 from rowmill.core.errors import NotFound, StoreError, UsageError
+from rowmill.core.messages import Message
 from rowmill.core.timestamps import utc
 from rowmill.db.values import new_id
 from rowmill.ledger.store import Store
@@ -25,7 +26,7 @@ def create(store: Store, name: str, scope: Access, token_id: str | None = None) 
     is there, that one is made anew."""
     name = name.strip()
     if not (name and name.isprintable()):
-        raise UsageError("The token has no name.", "Say what it is for: rowmill tokens create NAME --scope run")
+        raise UsageError(Message.TOKEN_UNNAMED)
     token = Token(token_id or new_id("tok"), name, scope, store.clock(), None)
     clear = _PREFIX + secrets.token_urlsafe(_BYTES)
     Tokens(store.database).add(token, _digest(clear))
@@ -71,7 +72,7 @@ def find(store: Store, name: str) -> Token:
     are meant."""
     found = Tokens(store.database).called(name) if name else []
     if not found:
-        raise NotFound(f"There is no token {name!r}.", "See: rowmill tokens list")
+        raise NotFound(Message.TOKEN_UNKNOWN, name=name)
     if len(found) > 1:
         raise UsageError(f"{name!r} means {len(found)} tokens.", f"Give an id: {', '.join(t.id for t in found[:10])}")
     return found[0]

@@ -13,6 +13,7 @@ import orjson
 
 from rowmill.core.bounds import NO_LIMIT
 from rowmill.core.errors import NotFound
+from rowmill.core.messages import Message
 from rowmill.db.database import Database, DbRow, Maintenance, Presence, Transaction
 from rowmill.db.values import new_id, placeholders
 from rowmill.ledger.events import Event, Events
@@ -217,7 +218,7 @@ def _claim(
 
 
 def _no_delivery(id_: str) -> NotFound:
-    return NotFound(f"The webhook has no delivery {id_}.", "GET /v1/webhooks/{id}/deliveries lists them.")
+    return NotFound(Message.DELIVERY_UNKNOWN, delivery=id_)
 
 
 def _line(id_: str, webhook: str, event: int, type_: str, payload: str, now: float) -> DbRow:

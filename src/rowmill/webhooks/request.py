@@ -75,6 +75,6 @@ def _words(error: BaseException) -> str:
     """What went wrong; the first cause alone, for the others repeat the URL."""
     cause = innermost(error)
     if isinstance(cause, PrivateAddress):
-        hint = "whoever runs the server may allow it: rowmill serve --allow-private"
+        hint = "whoever runs the server can allow private addresses"
         return f"The receiver is not on the public internet; {hint}."
     return f"The receiver could not be reached: {in_words(cause).rstrip('.')}."

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import orjson
 
 from rowmill.core.errors import NotFound
+from rowmill.core.messages import Message
 from rowmill.db.database import Database, DbRow, Transaction
 from rowmill.db.values import dump
 from rowmill.shapes.webhooks import DeliveryStatus
@@ -89,7 +90,7 @@ def webhook_of(line: DbRow) -> Webhook:
 
 
 def no_webhook(id_: str) -> NotFound:
-    return NotFound(f"There is no webhook {id_}.", "GET /v1/webhooks lists them.")
+    return NotFound(Message.WEBHOOK_UNKNOWN, webhook=id_)
 
 
 def _give_up(tx: Transaction, id_: str) -> None:

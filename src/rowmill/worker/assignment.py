@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from rowmill.core.errors import Busy, ClaimLost, IllegalTransition, StoreError, UsageError
 from rowmill.core.job import Job, JobError
+from rowmill.core.messages import Message
 from rowmill.core.status import Action, JobStatus
 from rowmill.engine.engine import Engine, processor_of, writes_file
 from rowmill.engine.runtime import RealRuntime
@@ -155,6 +156,6 @@ def _internal(error: Exception) -> JobError:
 
 def _unwritten(trouble: UsageError | OSError) -> JobError:
     if isinstance(trouble, UsageError):
-        return JobError("output", trouble.message, trouble.hint)
-    said = f"{trouble.filename or 'The output file'} could not be written: {trouble.strerror}."
-    return JobError("output", said, "See to the disk; then write it again with `rowmill resume`.")
+        return JobError.of(trouble, "output")
+    path = trouble.filename or "The output file"
+    return JobError.because("output", Message.OUTPUT_FAILED, path=path, error=str(trouble.strerror))

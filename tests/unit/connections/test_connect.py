@@ -83,10 +83,10 @@ def test_a_changed_key_is_the_one_of_the_next_start(store: Store) -> None:
 
 
 def test_a_connection_that_is_gone_or_leads_elsewhere_is_told(store: Store) -> None:
-    with pytest.raises(NotFound, match="There is no connection 'acme' any more"):
+    with pytest.raises(NotFound, match="The connection 'acme' does not exist any more"):
         processor_of(step(), store)
     connect(store, key=None, provider="local")
-    with pytest.raises(UsageError, match="The connection acme reaches models of local, not of openai"):
+    with pytest.raises(UsageError, match="The connection acme now reaches models of local, not of openai"):
         processor_of(step(), store)
 
 

@@ -50,10 +50,10 @@ def test_what_cannot_be_a_name_is_refused(store: Store, name: str) -> None:
     ("given", "said"),
     [
         ({"provider": "opnai"}, "no provider 'opnai'. Did you mean 'openai'"),
-        ({"base_url": "localhost:8000"}, "no HTTP address"),
-        ({"base_url": "file:///etc/passwd"}, "no HTTP address"),
-        ({"base_url": "http://[/v1"}, "no HTTP address"),
-        ({"base_url": "http://a/ b"}, "no HTTP address"),
+        ({"base_url": "localhost:8000"}, "not an HTTP address"),
+        ({"base_url": "file:///etc/passwd"}, "not an HTTP address"),
+        ({"base_url": "http://[/v1"}, "not an HTTP address"),
+        ({"base_url": "http://a/ b"}, "not an HTTP address"),
         ({"base_url": f"http://user:{KEY}@a/v1"}, "holds a user name"),
         ({"key": f"{KEY}\nsecond line"}, "several lines"),
         ({"key": "schlüssel"}, "characters that no key has"),
@@ -72,7 +72,7 @@ def test_what_cannot_work_is_refused_and_leaves_nothing(store: Store, given: dic
 def test_a_name_is_taken_once_unless_it_is_the_same_connection_again(store: Store) -> None:
     made = connections.add(store, "acme", "openai", connection_id="conn_chosen")
     assert connections.add(store, "acme", "openai", connection_id="conn_chosen") == made
-    with pytest.raises(Conflict, match="There is a connection acme already"):
+    with pytest.raises(Conflict, match="A connection acme already exists"):
         connections.add(store, "acme", "openai")
     with pytest.raises(Conflict):
         connections.check_new(store, "acme", "openai")
@@ -102,7 +102,7 @@ def test_a_key_never_goes_to_an_address_that_it_was_not_given_for(store: Store) 
 def test_whoever_has_not_seen_the_last_change_changes_and_removes_nothing(store: Store) -> None:
     first = connections.add(store, "acme", "openai")
     second = connections.update(store, "acme", {"rpm": 5}, first.revision)
-    with pytest.raises(Outdated, match="has been changed meanwhile"):
+    with pytest.raises(Outdated, match="was changed in the meantime"):
         connections.update(store, "acme", {"rpm": 6}, first.revision)
     with pytest.raises(Outdated):
         connections.remove(store, "acme", first.revision)

@@ -8,6 +8,7 @@ import pytest
 
 from rowmill.core.errors import ClaimLost, IllegalTransition, StoreError
 from rowmill.core.job import Settings
+from rowmill.core.messages import Message
 from rowmill.core.money import Price
 from rowmill.core.outcome import Done, Failed, Outcome, RetryLater, StopJob, Usage
 from rowmill.core.status import Action, JobStatus, PauseReason
@@ -269,7 +270,7 @@ def test_the_budget_is_overshot_by_no_more_than_what_is_in_flight(store: Store) 
     ended = now(store, job)
     assert ended.pause_reason is PauseReason.BUDGET
     assert ended.error
-    assert (ended.error.code, ended.id in ended.error.hint) == ("budget", True)
+    assert (ended.error.code, ended.error.parameters["job"]) == ("budget", ended.id)
     assert 280 <= ended.cost <= 300
     store.control.resume(job.pk, EPOCH)
     assert work(store, job, player) is Action.PAUSE
@@ -283,7 +284,7 @@ def test_fifteen_minutes_without_one_success_pause_the_job(store: Store) -> None
     ended = now(store, job)
     assert ended.pause_reason is PauseReason.RATE_LIMIT
     assert ended.error
-    assert (ended.error.code, "--rpm" in ended.error.hint) == ("rate_limit", True)
+    assert (ended.error.code, ended.error.reason) == ("rate_limit", Message.RATE_LIMIT_REACHED.name)
     assert 900.0 <= player.calls[-1][0] <= 961.0
     assert ended.counts.processed == 0
     assert store.database.read("SELECT max(attempts) FROM deferred") == [(0,)]

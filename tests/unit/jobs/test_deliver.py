@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rowmill.builtin.formats.delimited import CommaWriter
+from rowmill.cli.remedies import REMEDIES
 from rowmill.core.errors import UsageError
 from rowmill.core.job import Job, Output
 from rowmill.engine.transfer import pages
@@ -70,9 +71,9 @@ def test_an_own_file_is_written_again_and_a_foreign_one_never(store: Store, job:
     (here / "out.csv").write_text("mine")
     assert undelivered(store, job)
     assert foreign(job)
-    with pytest.raises(UsageError, match="is not the file that this job wrote") as caught:
+    with pytest.raises(UsageError, match="was not written by this job") as caught:
         deliver(store, job)
-    assert caught.value.hint == f"Write the results elsewhere: rowmill export {job.id} -o FILE"
+    assert caught.value.advise(REMEDIES).hint == f"Write the results elsewhere: rowmill export {job.id} -o FILE"
     assert (here / "out.csv").read_text() == "mine"
     (here / "out.csv").unlink()
     deliver(store, job)
@@ -124,9 +125,9 @@ def test_a_job_without_an_output_delivers_nothing(store: Store, engine: str, rev
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("no/out.csv", "/no is no directory."),
+        ("no/out.csv", "/no."),
         ("directory.csv", "/directory.csv is a directory."),
-        ("out.doc", "The suffix .doc of out.doc names no table format."),
+        ("out.doc", "The suffix .doc of out.doc does not name an output format."),
     ],
 )
 def test_where_nothing_can_be_written_is_known_before_the_start(here: Path, path: str, sentence: str) -> None:
@@ -140,7 +141,7 @@ def test_the_format_is_the_one_asked_for_or_that_of_the_suffix(here: Path) -> No
     assert check_output("out.tsv", None, "csv", overwrite=False) == Output(str(here / "out.tsv"), "tsv")
     assert check_output("out.txt", "jsonl", "csv", overwrite=True) == Output(str(here / "out.txt"), "jsonl", True)
     assert check_output("-", None, "tsv", overwrite=False) == Output("-", "tsv")
-    with pytest.raises(UsageError, match="'doc' is no format that can be written"):
+    with pytest.raises(UsageError, match="'doc' is not a format that can be written"):
         check_output("out.csv", "doc", "csv", overwrite=False)
 
 
@@ -168,7 +169,7 @@ def test_a_permission_to_overwrite_is_used_up_by_the_first_file(
     complete(store, engine, job, MOODS)
     deliver(store, store.browse.job(job.pk))
     (here / "out.csv").write_text("mine again")
-    with pytest.raises(UsageError, match="is not the file that this job wrote"):
+    with pytest.raises(UsageError, match="was not written by this job"):
         deliver(store, store.browse.job(job.pk))
     deliver(store, store.browse.job(job.pk), overwrite=True)
     assert (here / "out.csv").read_text().startswith("id,")
@@ -183,7 +184,7 @@ def test_what_is_no_regular_file_is_refused(here: Path) -> None:
     os.mkfifo(here / "pipe.csv")
     (here / "null.csv").symlink_to("/dev/null")
     for path in ("pipe.csv", "null.csv"):
-        with pytest.raises(UsageError, match=f"{path} is no regular file"):
+        with pytest.raises(UsageError, match=f"{path} is not a regular file"):
             check_output(path, None, "csv", overwrite=True)
 
 

@@ -101,7 +101,7 @@ def test_prune_keeps_what_was_paid_for_and_says_so(store: Store, found: Job) -> 
     later(store, 100)
     pruned = prune(store, DAY)
     assert list(pruned.kept) == [found.id]
-    assert "column of a dataset" in pruned.kept[found.id]
+    assert "columns of a dataset" in pruned.kept[found.id]
     assert len(pruned.jobs) == 1
     assert len(values(store, "reviews")) == 4
     assert store.results.count(found.pk) == 1

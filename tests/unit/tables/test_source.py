@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rowmill.cli.remedies import REMEDIES
 from rowmill.core.errors import InputError, UsageError
 from rowmill.tables.source import open_source, shown, suffix_format
 
@@ -25,8 +26,8 @@ def _pipe_in(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("missing.csv", "missing.csv cannot be read: No such file or directory."),
         ("directory.csv", "directory.csv cannot be read: Is a directory."),
         ("pipe.csv", "pipe.csv is not a regular file."),
-        ("reviews.doc", "The suffix .doc of reviews.doc names no table format."),
-        ("reviews", "reviews has no suffix and names no table format."),
+        ("reviews.doc", "The suffix .doc of reviews.doc does not name a table format."),
+        ("reviews", "reviews has no suffix and does not name a table format."),
     ],
 )
 def test_what_is_no_table_is_refused(here: Path, path: str, sentence: str) -> None:
@@ -57,9 +58,11 @@ def test_the_suffix_tells_the_format_whatever_its_case_also_of_a_url(location: s
     [("readers", "--input-format"), ("writers", "--format")],
 )
 def test_an_unknown_suffix_names_the_option_that_helps(group: str, option: str) -> None:
-    with pytest.raises(UsageError, match="Known are csv, .*; or say which by " + option) as caught:
+    with pytest.raises(UsageError, match="The suffix") as caught:
         suffix_format("https://user:secret@host/a.doc?key=secret", group)
-    assert caught.value.message == "The suffix .doc of https://host/a.doc names no table format."
+    assert caught.value.message.startswith("The suffix .doc of https://host/a.doc does not name ")
+    assert caught.value.advise(REMEDIES).hint.startswith("Use one of csv, ")
+    assert caught.value.hint.endswith(f"with {option}.")
 
 
 @pytest.mark.parametrize(

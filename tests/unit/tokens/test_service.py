@@ -64,7 +64,7 @@ def test_a_name_that_several_have_revokes_none(store: Store) -> None:
 @pytest.mark.parametrize("name", ["nobody", "", "tok_zzzz"])
 def test_a_token_that_is_not_there_cannot_be_revoked(store: Store, name: str) -> None:
     tokens.create(store, "ci", Access.RUN)
-    with pytest.raises(NotFound, match="rowmill tokens list"):
+    with pytest.raises(NotFound, match="There is no token"):
         tokens.revoke(store, name)
 
 

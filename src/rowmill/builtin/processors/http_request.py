@@ -91,7 +91,7 @@ class UrlTemplate:
         self._template = Template(text.strip())
         self._is_value = _is_one_variable(self._template)
         if not (self._is_value or _HTTP_URL.match(text.strip())):
-            raise UsageError("The URL is no HTTP address.", "Write it as https://HOST/PATH.")
+            raise UsageError("The URL is not an HTTP address.", "Write it as https://HOST/PATH.")
         self._model = _segments(self._filled("x"))
         self.origin = None if self._is_value else self._origin()
         """Scheme, host and port, where they are the same for every row."""
@@ -113,7 +113,7 @@ class UrlTemplate:
             try:
                 origins.add(str(_checked(self._filled(stand_in)).origin()))
             except InvalidRequest:
-                raise UsageError("The URL is no HTTP address.", "Write it as https://HOST/PATH.") from None
+                raise UsageError("The URL is not an HTTP address.", "Write it as https://HOST/PATH.") from None
         return origins.pop() if len(origins) == 1 else None
 
     def _filled(self, stand_in: str) -> str:

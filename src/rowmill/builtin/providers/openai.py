@@ -136,7 +136,7 @@ def _endpoint(base_url: str, place: str) -> URL:
         url = URL(parts._replace(path=f"{path}/{place}", fragment="").geturl(), encoded=True)
         if _HTTP_URL.fullmatch(base_url) and url.host and url.host.encode("idna"):
             return url
-    raise UsageError("The base URL is no HTTP address.", "Write it as https://HOST/v1.")
+    raise UsageError("The base URL is not an HTTP address.", "Write it as https://HOST/v1.")
 
 
 def _key(config: Mapping[str, Any]) -> Key:

@@ -124,7 +124,7 @@ def _check_environment() -> None:
             raise UsageError(f"{name} holds a space, a line break or another character that none has.", "Set it again.")
     for name in _ENDPOINTS:
         if (value := os.environ.get(name)) and not _is_http(value):
-            raise UsageError(f"The endpoint in {name} is no HTTP address.", f"Set {name} to https://HOST.")
+            raise UsageError(f"The endpoint in {name} is not an HTTP address.", f"Set {name} to https://HOST.")
 
 
 def _is_http(text: str) -> bool:

@@ -29,7 +29,7 @@ def open_to_lock(path: Path) -> FileIO:
 def no_lock(error: OSError) -> StoreError:
     """What the file system says to a lock, as an error of the store."""
     too_many = error.errno in (errno.EMFILE, errno.ENFILE)
-    hint = "Raise its limit: ulimit -n" if too_many else "See to the disk of ROWMILL_HOME."
+    hint = "Raise its limit: ulimit -n" if too_many else "Check the disk of ROWMILL_HOME."
     return StoreError(f"A lock of the store cannot be had: {error.strerror}.", hint)
 
 

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from rowmill.core.commit import Claim, ControlState
 from rowmill.core.errors import UsageError
 from rowmill.core.job import Job, Output
+from rowmill.core.messages import Message
 from rowmill.core.transfer import ExportBatch, Position
 from rowmill.engine.transfer.pages import Page, origin_pages, record_pages
 from rowmill.ledger.store import Store
@@ -202,9 +203,7 @@ def file_fingerprint(path: Path) -> str | None:
 
 
 def _occupied(output: Output) -> UsageError:
-    return UsageError(
-        f"{shown(output.path)} exists already.", "Move it away and resume, or export again with --overwrite."
-    )
+    return UsageError(Message.OUTPUT_APPEARED, path=shown(output.path))
 
 
 def _size(path: Path) -> int:

@@ -56,7 +56,7 @@ def _written(store: Store, rows: Sequence[dict[str, object]]) -> Iterator[str]:
             file.flush()
             yield file.name
     except OSError as error:
-        raise StoreError(f"The rows cannot be stored: {error.strerror}.", "See to the server's disk.") from error
+        raise StoreError(f"The rows cannot be stored: {error.strerror}.", "Check the server's disk.") from error
 
 
 def take_in(

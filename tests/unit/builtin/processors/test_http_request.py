@@ -87,7 +87,7 @@ def test_what_the_template_s_author_wrote_is_kept() -> None:
 
 @pytest.mark.parametrize("url", ["", "h/x", "ftp://h/", "{{base}}/v1", "https://", "https:///x", "https://h:port/"])
 def test_a_url_that_is_none(url: str) -> None:
-    with pytest.raises(UsageError, match="no HTTP address"):
+    with pytest.raises(UsageError, match="is not an HTTP address"):
         RequestTemplate({"url": url})
 
 

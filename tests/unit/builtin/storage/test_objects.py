@@ -136,7 +136,8 @@ def test_an_endpoint_without_tls_has_to_be_allowed(endpoint: str, monkeypatch: p
 def test_an_endpoint_that_is_no_address(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", value)
     assert (
-        refused(lambda: fetched("s3://tables/a.csv")).message == "The endpoint in AWS_ENDPOINT_URL is no HTTP address."
+        refused(lambda: fetched("s3://tables/a.csv")).message
+        == "The endpoint in AWS_ENDPOINT_URL is not an HTTP address."
     )
 
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from rowmill.core.commit import Task
 from rowmill.core.job import Settings
+from rowmill.core.messages import Message
 from rowmill.core.money import Price
 from rowmill.core.outcome import Done, RetryLater, Usage
 from rowmill.core.status import Action, PauseReason
@@ -54,7 +55,7 @@ def test_a_row_waits_for_its_budget_until_the_calls_in_flight_are_paid(store: St
         assert gate.stop
         assert gate.stop.error
         assert (gate.stop.action, gate.stop.reason) == (Action.PAUSE, PauseReason.BUDGET)
-        assert (gate.stop.error.code, "--budget" in gate.stop.error.hint) == ("budget", True)
+        assert (gate.stop.error.code, gate.stop.error.reason) == ("budget", Message.BUDGET_REACHED.name)
 
     simulate(main)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rowmill.cli.remedies import REMEDIES
 from rowmill.cli.specs import run_spec
 from rowmill.core.errors import NotFound, RowmillError, UsageError
 from rowmill.core.job import Settings
@@ -138,8 +139,8 @@ def test_a_job_stores_absolute_paths(run: Submit, here: Path) -> None:
         (ASK, {"prompt": "Judge."}, "--processor does without --prompt, --model and others of its kind."),
         (ASK, {"processor": None}, "There is nothing to do with the rows."),
         (ASK, {"output": "taken.csv"}, "{here}/taken.csv exists already."),
-        (ASK, {"output": "nowhere/out.csv"}, "{here}/nowhere is no directory."),
-        (ASK, {"output": "out.doc"}, "The suffix .doc of out.doc names no table format."),
+        (ASK, {"output": "nowhere/out.csv"}, "There is no directory {here}/nowhere."),
+        (ASK, {"output": "out.doc"}, "The suffix .doc of out.doc does not name an output format."),
         (PROMPT, {"model": None}, "There is no model."),
         (PROMPT, {"model": "gpt-4o"}, "'gpt-4o' names no provider."),
         (PROMPT, {"model": "opena/gpt-4o"}, "There is no provider 'opena'."),
@@ -160,7 +161,7 @@ def test_what_cannot_work_is_refused_with_one_sentence_and_leaves_nothing(
     with pytest.raises(UsageError) as caught:
         run(options, **asked)
     assert caught.value.message.startswith(sentence.replace("{here}", str(here)))
-    assert caught.value.hint
+    assert caught.value.advise(REMEDIES).hint
     assert [count(table) for table in ("jobs", "datasets", "records")] == [0, 0, 0]
     assert (here / "taken.csv").read_text() == "mine"
 

@@ -9,9 +9,11 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 from python_calamine import CalamineWorkbook
 
+from rowmill.cli.remedies import REMEDIES
 from rowmill.cli.specs import run_spec
 from rowmill.core.errors import UsageError
 from rowmill.core.job import Job
+from rowmill.core.messages import Message
 from rowmill.core.status import Action, JobStatus, JobType
 from rowmill.core.transfer import ExportSpec
 from rowmill.engine.engine import Engine
@@ -177,7 +179,7 @@ def test_an_export_to_stdout_is_printed_by_whoever_works_it(
         ({"columns": ("id=",)}, "'id=' gives the column no new name."),
         ({"only": "failed"}, "--only chooses rows of a job."),
         ({"rows": "9"}, "Row range '9' begins after the last row, 4."),
-        ({"output": "out.doc"}, "The suffix .doc of out.doc names no table format."),
+        ({"output": "out.doc"}, "The suffix .doc of out.doc does not name an output format."),
     ],
 )
 def test_what_cannot_be_exported_of_a_dataset_is_refused(
@@ -265,7 +267,7 @@ def test_overwriting_after_a_failed_export_is_another_job(store: Store, engine: 
     (here / "out.csv").write_text("mine")
     failed = fail(store, engine, first)
     assert failed.error
-    assert failed.error.message.endswith("out.csv exists already.")
+    assert failed.error.reason == Message.OUTPUT_APPEARED.name
     again = ask(store, dataset, overwrite=True)
     assert (again.found, again.job.id == first.id) == (False, False)
     work(store, engine, again.job)
@@ -305,7 +307,7 @@ def test_what_could_not_be_printed_is_kept_to_be_printed_again(
         patched.setattr(sys, "stdout", Unwritable(OSError(28, "No space left on device")))
         with pytest.raises(UsageError, match="Standard output cannot be written: No space left") as caught:
             deliver(store, job)
-    assert caught.value.hint == f"It can be written again: rowmill resume {job.id} > FILE"
+    assert caught.value.advise(REMEDIES).hint == f"Write it again: rowmill resume {job.id} > FILE"
     assert undelivered(store, job)
     deliver(store, job)
     assert capfdbinary.readouterr().out.startswith(b"id,Review")

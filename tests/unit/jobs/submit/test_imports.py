@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rowmill.cli.remedies import REMEDIES
 from rowmill.cli.specs import import_spec
 from rowmill.core.errors import Busy, UsageError
 from rowmill.core.status import JobStatus, JobType
@@ -101,17 +102,17 @@ def test_a_cancelled_import_is_begun_afresh(store: Store, people: Path) -> None:
     ("asked", "sentence"),
     [
         ({"input_": "missing.csv"}, "missing.csv cannot be read: No such file or directory."),
-        ({"input_": "people.doc"}, "The suffix .doc of people.doc names no table format."),
+        ({"input_": "people.doc"}, "The suffix .doc of people.doc does not name a table format."),
         ({"key": "idd"}, "people.csv has no column 'idd'."),
         ({"required": ("Nam",)}, "people.csv has no column 'Nam'."),
         ({"columns": ("Agge: integer",)}, "people.csv has no column 'Agge'."),
         ({"columns": ("Age: int",)}, "The column 'Age' has the unknown type 'int'."),
-        ({"dataset": "last"}, "'last' is no name for a dataset."),
-        ({"dataset": "ds_1"}, "'ds_1' is no name for a dataset."),
-        ({"dataset": "job_1"}, "'job_1' is no name for a dataset."),
-        ({"dataset": "a/b"}, "'a/b' is no name for a dataset."),
-        ({"dataset": " "}, "'' is no name for a dataset."),
-        ({"dataset": "a\nb"}, "'a\\nb' is no name for a dataset."),
+        ({"dataset": "last"}, "'last' is not a valid dataset name."),
+        ({"dataset": "ds_1"}, "'ds_1' is not a valid dataset name."),
+        ({"dataset": "job_1"}, "'job_1' is not a valid dataset name."),
+        ({"dataset": "a/b"}, "'a/b' is not a valid dataset name."),
+        ({"dataset": " "}, "'' is not a valid dataset name."),
+        ({"dataset": "a\nb"}, "'a\\nb' is not a valid dataset name."),
         ({"dataset": "a\udcff"}, r"The name a\udcff is not UTF-8."),
         ({"input_": "a\udcff.csv"}, r"The name a\udcff.csv is not UTF-8."),
         ({"input_": "-"}, "Standard input has no name."),
@@ -129,7 +130,7 @@ def test_what_cannot_work_is_refused_with_one_sentence_and_leaves_nothing(
     with pytest.raises(UsageError) as caught:
         ask(store, **asked)
     assert caught.value.message == sentence
-    assert caught.value.hint
+    assert caught.value.advise(REMEDIES).hint
     assert [count(table) for table in ("jobs", "datasets", "records")] == before
     assert [named(store, name).schema for name in ("known", "plain")] == schemas
 
