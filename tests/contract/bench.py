@@ -7,6 +7,7 @@ import orjson
 
 from rowmill.core.commit import Batch, Chunk, Claim, ControlState, Due, Postponed, Settled, Start, Task
 from rowmill.core.job import Attempt, Job, JobDraft, Output, Settings, Step
+from rowmill.core.outcome import Usage
 from rowmill.core.status import Action, JobStatus, JobType, RowStatus
 from rowmill.core.transfer import ExportBatch, ExportSpec, ImportBatch, Position, RejectedLine, Source
 from rowmill.ledger.store import Store
@@ -202,7 +203,7 @@ class Bench:
 
 def attempt(code: str | None = None, tokens_in: int = 0, tokens_out: int = 0, cost: int = 0) -> Attempt:
     outcome = "failed" if code else "succeeded"
-    return Attempt(0, 1, NOW, 0.1, outcome, code, code and "It failed.", tokens_in, tokens_out, cost)
+    return Attempt(0, 1, NOW, 0.1, outcome, code, code and "It failed.", Usage(tokens_in, tokens_out), cost)
 
 
 def settled(number: int, code: str | None = None, value: str = "good") -> Settled:

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 from rowmill.core.commit import Batch, Chunk, Due, Postponed, Settled, Start, Task
 from rowmill.core.errors import Busy, ClaimLost, IllegalTransition, UsageError
 from rowmill.core.job import Attempt, JobError
+from rowmill.core.outcome import Usage
 from rowmill.core.status import Action, JobStatus, PauseReason, RowStatus
 from rowmill.core.usage import Used
 
@@ -340,7 +341,9 @@ class Life(RuleBasedStateMachine):
 
     @staticmethod
     def _attempt(code: str | None, usage: tuple[int, int, int]) -> Attempt:
-        return Attempt(0, 1, NOW, 0.1, "failed" if code else "succeeded", code, None, *usage)
+        tokens_in, tokens_out, cost = usage
+        outcome = "failed" if code else "succeeded"
+        return Attempt(0, 1, NOW, 0.1, outcome, code, None, Usage(tokens_in, tokens_out), cost)
 
     def _follow_burial(self) -> None:
         """A verb that met a dead engine has taken the job from it; one that was refused may have left that."""

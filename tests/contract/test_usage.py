@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rowmill.core.commit import Batch, Claim, Due, Postponed, Settled, Start, Task
 from rowmill.core.errors import ClaimLost
+from rowmill.core.outcome import Usage
 from rowmill.core.status import Action, PauseReason, RowStatus
 from rowmill.core.usage import Amount, UsageLimits, Used
 from rowmill.ledger.store import Store
@@ -38,6 +39,37 @@ def test_a_commit_notes_what_its_attempts_have_used(bench: Bench) -> None:
     assert bench.store.usage.between(TODAY, TODAY, "model") == [("python", expected)]
     assert bench.store.usage.between(TODAY, TODAY, "job") == [(job.id, expected)]
     assert (job.tokens_in, job.tokens_out, job.cost) == (13, 3, 570)
+
+
+@pytest.mark.parametrize(
+    "spent",
+    [
+        Usage(),
+        Usage(10, 2),
+        Usage(10, 2, cached=4),
+        Usage(10, 2, cached=4, cache_write=6, reasoning=1, service_tier="flex", estimated=True),
+    ],
+)
+def test_usage_comes_back_as_it_was_saved(bench: Bench, spent: Usage) -> None:
+    claim = bench.claim(bench.job(1))
+    bench.start(claim, 1)
+    again = Postponed(Due(NOW, Task(1, attempts=1, deferred=True)), replace(attempt("timeout"), usage=spent))
+    bench.ledger.commit(claim, Batch(postponed=[again], starts=[Start(1, again.due.task)], freed=[1]))
+    done = Settled(1, RowStatus.SUCCEEDED, replace(attempt(), usage=spent), {"mood": "good"})
+    bench.ledger.commit(claim, Batch(settled=[done], freed=[1]))
+    [row] = bench.browse.rows(claim.job, 1, 1)
+    assert [made.usage for made in row.attempts] == [spent]
+    assert [made.usage for made in bench.browse.attempts(claim.job, row).attempts] == [spent, spent]
+
+
+def test_usage_is_json_only_where_there_is_more_than_tokens_in_and_out(bench: Bench) -> None:
+    claim = bench.claim(bench.job(2))
+    bench.start(claim, 2)
+    plain = Settled(1, RowStatus.SUCCEEDED, attempt(None, 10, 2), {"mood": "good"})
+    detailed = Settled(2, RowStatus.SUCCEEDED, replace(attempt(), usage=Usage(10, 2, cached=4)), {"mood": "good"})
+    bench.ledger.commit(claim, Batch(settled=[plain, detailed], freed=[1, 2]))
+    stored = bench.store.database.read("SELECT usage FROM outcomes ORDER BY number")
+    assert list(stored) == [(None,), ('{"cached":4}',)]
 
 
 def test_a_claim_knows_what_the_dearest_call_of_each_step_has_cost(bench: Bench) -> None:

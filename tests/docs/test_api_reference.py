@@ -24,7 +24,7 @@ from rowmill.shapes.datasets import RecordHistory
 from rowmill.shapes.files import File
 from rowmill.shapes.jobs import Job
 from rowmill.shapes.problems import Problem
-from rowmill.shapes.rows import Attempt, Row
+from rowmill.shapes.rows import Attempt, AttemptUsage, Row
 from rowmill.shapes.tokens import NewToken
 from rowmill.shapes.usage import Limits, Usage
 from rowmill.shapes.webhooks import Delivery, NewWebhook
@@ -203,6 +203,7 @@ def test_the_fields_of_an_error_are_told() -> None:
         ("A job", Job),
         ("A row", Row),
         ("An attempt", Attempt),
+        ("Usage of an attempt", AttemptUsage),
         ("A record", RecordHistory),
         ("A file", File),
         ("A connection", Connection),

@@ -11,6 +11,7 @@ from rowmill.cli.specs import import_spec
 from rowmill.core.commit import Batch, Chunk, Claim, Settled, Start, Task
 from rowmill.core.job import Attempt, Job, JobDraft, Settings, Step
 from rowmill.core.money import Price
+from rowmill.core.outcome import Usage
 from rowmill.core.status import Action, JobType, RowStatus
 from rowmill.engine.engine import Engine
 from rowmill.engine.runtime import RealRuntime
@@ -56,8 +57,8 @@ def start(store: Store, claim: Claim, count: int = 1000) -> list[int]:
 def settle(store: Store, claim: Claim, moods: Mapping[int, str | None], code: str = "bad_request") -> None:
     """Ends started rows with a mood, or as failed where that is ``None``."""
     now = store.clock()
-    good = Attempt(0, 1, now, 0.5, "succeeded", None, None, 10, 2, 14_000)
-    bad = Attempt(0, 1, now, 0.5, "failed", code, "It was refused.", 10, 0, 10_000)
+    good = Attempt(0, 1, now, 0.5, "succeeded", None, None, Usage(10, 2), 14_000)
+    bad = Attempt(0, 1, now, 0.5, "failed", code, "It was refused.", Usage(10), 10_000)
     done = [
         Settled(n, RowStatus.SUCCEEDED, good, {"mood": mood}) if mood else Settled(n, RowStatus.FAILED, bad, None)
         for n, mood in moods.items()

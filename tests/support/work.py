@@ -6,6 +6,7 @@ from typing import Any
 from rowmill.cli.specs import run_spec
 from rowmill.core.commit import Batch, Chunk, Claim, Settled, Start, Task
 from rowmill.core.job import Attempt, Job
+from rowmill.core.outcome import Usage
 from rowmill.core.status import Action, RowStatus
 from rowmill.engine.inputs import Inputs
 from rowmill.jobs.submit.submit import submit
@@ -41,9 +42,9 @@ def settle(store: Store, claim: Claim, moods: dict[int, str | None]) -> None:
         Settled(
             number,
             RowStatus.SUCCEEDED if mood else RowStatus.FAILED,
-            Attempt(0, 1, now, 0.5, "succeeded", None, None, 10, 2, 1500)
+            Attempt(0, 1, now, 0.5, "succeeded", None, None, Usage(10, 2), 1500)
             if mood
-            else Attempt(0, 1, now, 0.5, "failed", "bad_request", "It was refused.", 10, 0, 1000),
+            else Attempt(0, 1, now, 0.5, "failed", "bad_request", "It was refused.", Usage(10), 1000),
             {"mood": mood} if mood else None,
         )
         for number, mood in moods.items()
@@ -68,7 +69,7 @@ def find(store: Store, engine: str, job: Job, rows: int | None = None) -> None:
     starts = [Start(number, Task(number)) for number in range(chunk.lo, chunk.hi + 1)]
     store.ledger.commit(claim, Batch(starts=starts, chunks=[Chunk(chunk.hi + 1, chunk.hi)]))
     inputs = Inputs(store, store.datasets.get(job.dataset), job.steps, job.result_version)
-    made = Attempt(0, 1, store.clock(), 0.5, "succeeded", None, None, 0, 0, 0)
+    made = Attempt(0, 1, store.clock(), 0.5, "succeeded", None, None)
     done = [
         Settled(item.task.number, RowStatus.SUCCEEDED, made, {"mood": "good"}, item.record, inputs.hash(item.values))
         for item in inputs.items(job, chunk.lo, chunk.hi)

@@ -10,6 +10,7 @@ import orjson
 from rowmill.core.errors import RowmillError
 from rowmill.core.messages import Message, Remedies
 from rowmill.core.money import Price
+from rowmill.core.outcome import NO_USAGE, Usage
 from rowmill.core.progress import Counts
 from rowmill.core.status import Action, JobStatus, JobType, PauseReason, RowStatus
 from rowmill.core.transfer import Changes, ExportSpec, Position, Source
@@ -266,9 +267,8 @@ class Attempt:
     outcome: str
     code: str | None
     message: str | None
-    tokens_in: int
-    tokens_out: int
-    cost: int
+    usage: Usage = NO_USAGE
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,20 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one attempt used: model tokens in and out. Money is worked out from these at the job's pinned price."""
+    """What one attempt used, in tokens. Its cost follows from the price in the job.
+
+    ``cached`` tokens were read from the provider's prompt cache and ``cache_write`` tokens were added to it: both are
+    part of ``tokens_in``. ``reasoning`` tokens are part of ``tokens_out``. ``service_tier`` is the provider's name for
+    the tier that handled the call, if it gives one. ``estimated`` means that the tokens were not reported by the
+    provider but estimated."""
 
     tokens_in: int = 0
     tokens_out: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    service_tier: str | None = None
+    estimated: bool = False
 
 
 NO_USAGE = Usage()

@@ -203,8 +203,9 @@ def _attempt(attempt: Attempt, *, priced: bool) -> row_shapes.Attempt:
         duration_seconds=round(attempt.duration, 3),
         outcome=attempt.outcome,
         error=row_shapes.RowError(attempt.code, attempt.message) if attempt.code else None,
-        tokens_in=attempt.tokens_in,
-        tokens_out=attempt.tokens_out,
+        tokens_in=attempt.usage.tokens_in,
+        tokens_out=attempt.usage.tokens_out,
+        usage=row_shapes.AttemptUsage(**asdict(attempt.usage)),
         cost_usd=dollars(attempt.cost) if priced else None,
     )
 

@@ -14,9 +14,8 @@ from rowmill.core.transfer import IMPORTABLE_TO, Span
 from rowmill.db.database import Database, DbRow, Presence
 from rowmill.db.values import load_or_none
 from rowmill.ledger.datasets import AT
-from rowmill.ledger.mapping import ENGINE_FIELD, JOB_SQL, attempt_of, job_of
+from rowmill.ledger.mapping import ATTEMPT_COLUMNS, ENGINE_FIELD, JOB_SQL, attempt_of, job_of
 
-_OUTCOME = "status, output, step, attempt, started_at, duration, status, code, message, tokens_in, tokens_out, cost"
 _CURRENT = "seq <= ? AND (superseded IS NULL OR superseded > ?)"
 _WAITING = "SELECT number FROM deferred WHERE job = ? AND number BETWEEN ? AND ?"
 _OVERRULED = "SELECT number FROM outcomes WHERE job = ? AND number BETWEEN ? AND ? AND superseded IS NULL"
@@ -223,14 +222,12 @@ class Browse:
     def attempts(self, job: int, row: Row) -> Row:
         """``row`` with all the attempts that were made on it, in order."""
         sql = f"""
-            SELECT seq, {_OUTCOME} FROM outcomes WHERE job = ? AND number = ?
+            SELECT seq, status, {ATTEMPT_COLUMNS} FROM outcomes WHERE job = ? AND number = ?
             UNION ALL
-            SELECT seq, outcome, NULL, step, attempt, started_at, duration, outcome, code, message, tokens_in,
-                   tokens_out, cost
-            FROM attempts WHERE job = ? AND number = ? ORDER BY 1
+            SELECT seq, outcome, {ATTEMPT_COLUMNS} FROM attempts WHERE job = ? AND number = ? ORDER BY 1
         """  # noqa: S608 - constants only
         lines = self._database.read(sql, (job, row.number, job, row.number))
-        made = [attempt_of(line[3:]) for line in lines]
+        made = [attempt_of(outcome, line) for _, outcome, *line in lines]
         return Row(row.number, row.record, row.status, row.values, row.output, row.code, row.message, made)
 
     def failure_codes(self, job: int) -> dict[str, int]:
@@ -248,11 +245,12 @@ class Browse:
 
     def _outcomes(self, job: int, lo: int, hi: int, pin: int) -> dict[int, tuple[RowStatus, Any, Attempt]]:
         lines = self._database.read(
-            f"SELECT number, {_OUTCOME} FROM outcomes WHERE job = ? AND number BETWEEN ? AND ? AND {_CURRENT}",  # noqa: S608
+            f"""SELECT number, status, output, {ATTEMPT_COLUMNS} FROM outcomes
+                WHERE job = ? AND number BETWEEN ? AND ? AND {_CURRENT}""",  # noqa: S608
             (job, lo, hi, pin, pin),
         )
         return {
-            number: (RowStatus(status), load_or_none(output), attempt_of(tuple(attempt)))
+            number: (RowStatus(status), load_or_none(output), attempt_of(status, attempt))
             for number, status, output, *attempt in lines
         }
 

@@ -16,7 +16,7 @@ from rowmill.db.database import Database, DbRow, Maintenance, Presence, Transact
 from rowmill.db.values import dump, dump_or_none, placeholders
 from rowmill.ledger.events import note, note_status
 from rowmill.ledger.files import drop_downloads
-from rowmill.ledger.mapping import attempt_line, models_of, refuse, settings_of, task_of
+from rowmill.ledger.mapping import ATTEMPT_COLUMNS, INSERT_OUTCOME, attempt_row, models_of, refuse, settings_of, task_of
 from rowmill.ledger.publish import publish
 from rowmill.ledger.recovery import end_claim, recover
 from rowmill.ledger.usage import LIMITS, note_usage, used_by
@@ -30,14 +30,10 @@ UPDATE jobs SET seq = seq + 1, succeeded = succeeded + ?, failed = failed + ?, t
 WHERE pk = ? AND {HELD} RETURNING seq, id, requested_action, settings, {LIMITS}
 """  # noqa: S608 - constants only
 
-_SETTLE = """
-INSERT INTO outcomes (job, number, seq, status, output, step, attempt, started_at, duration, code, message, tokens_in,
-                      tokens_out, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_ATTEMPT = """
-INSERT INTO attempts (job, number, seq, outcome, step, attempt, started_at, duration, code, message, tokens_in,
-                      tokens_out, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+_ATTEMPT = f"""
+INSERT INTO attempts (job, number, seq, outcome, {ATTEMPT_COLUMNS})
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""  # noqa: S608 - constants only
 _OCCUPY = """
 INSERT INTO slots (job, generation, slot, number, step, attempts, crashes, carried) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (job, generation, slot) DO UPDATE SET number = excluded.number, step = excluded.step,
@@ -267,13 +263,13 @@ class Ledger:
     def _write_outcomes(self, tx: Transaction, claim: Claim, seq: int, batch: Batch) -> None:
         job = claim.job
         if batch.settled:
-            tx.executemany(_SETTLE, (_outcome_line(job, seq, settled) for settled in batch.settled))
+            tx.executemany(INSERT_OUTCOME, (_outcome_line(job, seq, settled) for settled in batch.settled))
             _write_results(tx, job, seq, [s for s in batch.settled if s.record and s.status is RowStatus.SUCCEEDED])
         if batch.postponed:
             tx.executemany(
                 _ATTEMPT,
                 (
-                    (job, p.due.task.number, seq, p.attempt.outcome, *attempt_line(p.attempt))
+                    (job, p.due.task.number, seq, p.attempt.outcome, *attempt_row(p.attempt))
                     for p in batch.postponed
                     if p.attempt
                 ),
@@ -330,7 +326,7 @@ def reopen(tx: Transaction, job: int, seq: int, generation: int, numbers: Iterab
 
 def _outcome_line(job: int, seq: int, settled: Settled) -> tuple[object, ...]:
     output = None if settled.output is None else dump(settled.output)
-    return (job, settled.number, seq, settled.status.value, output, *attempt_line(settled.attempt))
+    return (job, settled.number, seq, settled.status.value, output, *attempt_row(settled.attempt))
 
 
 def _write_results(tx: Transaction, job: int, seq: int, settled: list[Settled]) -> None:

@@ -1,7 +1,9 @@
 """How records become lines of the database, and lines records."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import fields
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -11,6 +13,7 @@ from rowmill.core.errors import IllegalTransition, NotFound, UsageError
 from rowmill.core.job import Attempt, Job, JobDraft, JobError, Output, Owner, Pace, Settings, Step
 from rowmill.core.messages import Message
 from rowmill.core.money import Price
+from rowmill.core.outcome import Usage
 from rowmill.core.progress import Counts
 from rowmill.core.status import Action, JobStatus, JobType, PauseReason, sources
 from rowmill.core.transfer import Changes, ExportSpec, Position, Source
@@ -173,11 +176,30 @@ def dataset_of(line: DbRow) -> Dataset:
     )
 
 
-def attempt_of(line: DbRow) -> Attempt:
-    return Attempt(*line)
+ATTEMPT_COLUMNS = "step, attempt, started_at, duration, code, message, tokens_in, tokens_out, cost, usage"
+"""The columns that ``outcomes`` and ``attempts`` have in common."""
+
+INSERT_OUTCOME = f"""
+INSERT INTO outcomes (job, number, seq, status, output, {ATTEMPT_COLUMNS})
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""  # noqa: S608 - constants only
+
+_DETAILS = [field.name for field in fields(Usage) if field.name not in ("tokens_in", "tokens_out")]
+_details_of = attrgetter(*_DETAILS)
 
 
-def attempt_line(attempt: Attempt) -> DbRow:
+def attempt_of(outcome: str, line: Sequence[Any]) -> Attempt:
+    """An attempt from its outcome and the values of ``ATTEMPT_COLUMNS``."""
+    step, number, started_at, duration, code, message, tokens_in, tokens_out, cost, details = line
+    usage = Usage(tokens_in, tokens_out, **orjson.loads(details)) if details else Usage(tokens_in, tokens_out)
+    return Attempt(step, number, started_at, duration, outcome, code, message, usage, cost)
+
+
+def attempt_row(attempt: Attempt) -> DbRow:
+    """The values of ``ATTEMPT_COLUMNS``."""
+    usage, details = attempt.usage, None
+    if any(values := _details_of(usage)):
+        details = dump({name: value for name, value in zip(_DETAILS, values, strict=True) if value})
     return (
         attempt.step,
         attempt.number,
@@ -185,9 +207,10 @@ def attempt_line(attempt: Attempt) -> DbRow:
         attempt.duration,
         attempt.code,
         attempt.message,
-        attempt.tokens_in,
-        attempt.tokens_out,
+        usage.tokens_in,
+        usage.tokens_out,
         attempt.cost,
+        details,
     )
 
 

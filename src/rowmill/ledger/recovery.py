@@ -7,11 +7,13 @@ The slots that it occupied are exactly the calls that may have been made and wer
 import logging
 from dataclasses import dataclass
 
+from rowmill.core.job import Attempt
 from rowmill.core.retry import LAST_CRASH
 from rowmill.core.status import Action, JobStatus, target
 from rowmill.db.database import Database, Presence, Transaction
 from rowmill.ledger.events import note_status
 from rowmill.ledger.files import drop_downloads
+from rowmill.ledger.mapping import INSERT_OUTCOME, attempt_row
 from rowmill.ledger.publish import publish
 
 _log = logging.getLogger(__name__)
@@ -74,27 +76,19 @@ def _fail_repeat_offenders(tx: Transaction, job: int, generation: int, now: floa
     """Returns the numbers of the rows that it fails."""
     seq = tx.execute("UPDATE jobs SET seq = seq + 1 WHERE pk = ? RETURNING seq", (job,))[0][0]
     lines = tx.execute(
-        """INSERT INTO outcomes (job, number, seq, status, output, step, attempt, started_at, duration, code, message,
-                                 tokens_in, tokens_out, cost)
-           SELECT job, number, ?, 'failed', carried, step, attempts + 1, ?, 0, 'crashed_process', ?, 0, 0, 0 FROM slots
-           WHERE job = ? AND generation = ? AND crashes + 1 >= ? RETURNING number""",
-        (
-            seq,
-            now,
-            f"The process ended {LAST_CRASH} times while it worked this row; retry it if that had other reasons.",
-            job,
-            generation,
-            LAST_CRASH,
-        ),
+        """DELETE FROM slots WHERE job = ? AND generation = ? AND crashes + 1 >= ?
+           RETURNING number, carried, step, attempts""",
+        (job, generation, LAST_CRASH),
     )
-    failed = [number for (number,) in lines]
+    message = f"The process ended {LAST_CRASH} times while it worked this row; retry it if that had other reasons."
+    for number, carried, step, attempts in lines:
+        crashed = Attempt(step, attempts + 1, now, 0.0, "failed", "crashed_process", message)
+        tx.execute(INSERT_OUTCOME, (job, number, seq, "failed", carried, *attempt_row(crashed)))
+    failed = [number for number, *_ in lines]
     if failed:
         more = len(failed)
         tx.execute("UPDATE jobs SET failed = failed + ?, uncertain = uncertain + ? WHERE pk = ?", (more, more, job))
         tx.execute("UPDATE executions SET uncertain = uncertain + ? WHERE job = ? AND finished_at IS NULL", (more, job))
-        tx.execute(
-            "DELETE FROM slots WHERE job = ? AND generation = ? AND crashes + 1 >= ?", (job, generation, LAST_CRASH)
-        )
     return failed
 
 

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rowmill.core.commit import Claim, ControlState
+from rowmill.core.job import Attempt
 from rowmill.core.status import Action, RowStatus
 from rowmill.core.transfer import ExportBatch, ImportBatch, Position, RejectedLine, Span
-from rowmill.db.database import Database, Maintenance, Transaction
+from rowmill.db.database import Database, DbRow, Maintenance, Transaction
 from rowmill.db.values import dump, dump_or_none
 from rowmill.ledger.ledger import HELD, claim_lost
-from rowmill.ledger.mapping import DATASET_SQL, dataset_of, position_of, settings_of
+from rowmill.ledger.mapping import DATASET_SQL, INSERT_OUTCOME, attempt_row, dataset_of, position_of, settings_of
 from rowmill.ledger.merge import SUPERSEDED, Merger, status_of
 from rowmill.tables.dataset import Dataset
 
@@ -23,11 +24,6 @@ UPDATE jobs SET seq = seq + 1, succeeded = succeeded + ?, failed = failed + ?, s
        total = coalesce(?, total)
 WHERE pk = ? AND {HELD} RETURNING requested_action, settings
 """  # noqa: S608 - constants only
-
-_OUTCOME = """
-INSERT INTO outcomes (job, number, seq, status, output, step, attempt, started_at, duration, code, message, tokens_in,
-                      tokens_out, cost) VALUES (?, ?, ?, ?, ?, 0, 1, ?, 0, ?, ?, 0, 0, 0)
-"""
 
 
 @dataclass(slots=True)
@@ -105,9 +101,9 @@ class Transfers:
 def _refuse(tx: Transaction, job: int, seq: int, now: float, refused: Iterable[RejectedLine]) -> None:
     """Writes the outcomes of rows that failed."""
     tx.executemany(
-        _OUTCOME,
+        INSERT_OUTCOME,
         (
-            (job, row.number, seq, RowStatus.FAILED.value, dump_or_none(row.values), now, row.code, row.message)
+            (job, row.number, seq, "failed", dump_or_none(row.values), *_tried("failed", row.code, row.message, now))
             for row in refused
         ),
     )
@@ -167,7 +163,12 @@ def _overtake(tx: Transaction, job: int, seq: int, now: float, merger: Merger, c
             "UPDATE outcomes SET superseded = ? WHERE job = ? AND number = ? AND superseded IS NULL", (seq, job, number)
         )
         said = f"Line {by} has the same key."
-        tx.execute(_OUTCOME, (job, number, seq, RowStatus.SKIPPED.value, None, now, SUPERSEDED, said))
+        tx.execute(INSERT_OUTCOME, (job, number, seq, "skipped", None, *_tried("skipped", SUPERSEDED, said, now)))
+
+
+def _tried(outcome: str, code: str, message: str, now: float) -> DbRow:
+    """The attempt at a row of an import, which calls nothing."""
+    return attempt_row(Attempt(0, 1, now, 0.0, outcome, code, message))
 
 
 def _action(tx: Transaction, job: int, number: int) -> str:

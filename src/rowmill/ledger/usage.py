@@ -117,7 +117,7 @@ def note_usage(tx: Transaction, claim: Claim, job_id: str, used: Mapping[DayAndS
 
 def _used(ended: Sequence[Attempt], postponed: Sequence[Attempt]) -> Used:
     tried = [*ended, *postponed]
-    tokens_in, tokens_out = sum(a.tokens_in for a in tried), sum(a.tokens_out for a in tried)
+    tokens_in, tokens_out = sum(a.usage.tokens_in for a in tried), sum(a.usage.tokens_out for a in tried)
     return Used(len(ended), len(tried), tokens_in, tokens_out, sum(a.cost for a in tried))
 
 

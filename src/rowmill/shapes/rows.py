@@ -16,6 +16,24 @@ class RowError(Shape):
 
 
 @dataclass(frozen=True)
+class AttemptUsage(Shape):
+    """What one attempt used, in tokens."""
+
+    tokens_in: int
+    tokens_out: int
+    cached: int
+    """Tokens that were read from the provider's prompt cache: part of `tokens_in`."""
+    cache_write: int
+    """Tokens that were added to the provider's prompt cache: part of `tokens_in`."""
+    reasoning: int
+    """Part of `tokens_out`."""
+    service_tier: str | None
+    """The provider's name for the tier that handled the call, if it gives one."""
+    estimated: bool
+    """Whether the tokens were estimated instead of reported by the provider."""
+
+
+@dataclass(frozen=True)
 class Attempt(Shape):
     """One try of one step on one row."""
 
@@ -30,6 +48,8 @@ class Attempt(Shape):
     error: RowError | None
     tokens_in: int
     tokens_out: int
+    usage: AttemptUsage
+    """All that is known of what the attempt used."""
     cost_usd: float | None
     """Null if no price is known."""
 

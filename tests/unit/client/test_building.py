@@ -6,7 +6,7 @@ from rowmill.client.building import build
 from rowmill.client.errors import ApiError
 from rowmill.core.access import Access
 from rowmill.shapes.connections import ConnectionTest
-from rowmill.shapes.rows import Attempt, Row, RowError
+from rowmill.shapes.rows import Attempt, AttemptUsage, Row, RowError
 from rowmill.shapes.tokens import Token
 
 TOKEN = {"id": "tok_1", "name": "x", "scope": "read", "created_at": "2026-02-01T03:04:05.678Z", "used_at": None}
@@ -27,12 +27,17 @@ def test_shapes_within_shapes_are_built() -> None:
     attempt = {
         "step": 0, "attempt": 1, "started_at": "2026-02-01T03:04:05.678Z", "duration_seconds": 0.5,
         "outcome": "failed", "error": {"code": "timeout", "message": None}, "tokens_in": 1, "tokens_out": 2,
+        "usage": {
+            "tokens_in": 1, "tokens_out": 2, "cached": 1, "cache_write": 0, "reasoning": 2, "service_tier": "flex",
+            "estimated": False,
+        },
         "cost_usd": None,
     }  # fmt: skip
     row = {"number": 1, "record": 1, "status": "failed", "values": {"a": "b"}, "output": None, "error": None}
     built = build(Row, {**row, "attempts": [attempt]})
     assert isinstance(built.attempts[0], Attempt)
     assert built.attempts[0].error == RowError("timeout", None)
+    assert built.attempts[0].usage == AttemptUsage(1, 2, 1, 0, 2, "flex", estimated=False)
 
 
 def test_a_missing_field_is_named() -> None:

@@ -109,7 +109,7 @@ def people(store: Store) -> Dataset:
     claim = store.ledger.claim(store.control.insert(finding, EPOCH), store.join(), EPOCH)
     assert store.ledger.take_chunk(claim)
     store.ledger.commit(claim, Batch(starts=[Start(1, Task(1))], chunks=[Chunk(2, 1)]))
-    made_well = Attempt(0, 1, EPOCH, 0.1, "succeeded", None, None, 0, 0, 0)
+    made_well = Attempt(0, 1, EPOCH, 0.1, "succeeded", None, None)
     found = Settled(1, RowStatus.SUCCEEDED, made_well, {"mood": "good", "Name": "never"}, 2, 7)
     store.ledger.commit(claim, Batch(settled=[found], freed=[1]))
     return store.datasets.get(made.pk)

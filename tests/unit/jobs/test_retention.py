@@ -32,7 +32,7 @@ def found(store: Store, engine: str, reviews: Path) -> Job:
     claim = store.ledger.claim(store.control.insert(draft, store.clock()), engine, store.clock())
     assert store.ledger.take_chunk(claim)
     store.ledger.commit(claim, Batch(starts=[Start(1, Task(1))], chunks=[Chunk(2, 1)]))
-    made = Attempt(0, 1, store.clock(), 0.1, "succeeded", None, None, 0, 0, 0)
+    made = Attempt(0, 1, store.clock(), 0.1, "succeeded", None, None)
     store.ledger.commit(
         claim, Batch(settled=[Settled(1, RowStatus.SUCCEEDED, made, {"mood": "good"}, 2, 7)], freed=[1])
     )

@@ -9,8 +9,8 @@ import pytest
 import rowmill
 from rowmill.core.status import Action, JobStatus, JobType, PauseReason, RowStatus
 
-NO_STATUS = {"crashed", "crashed_process", "malformed", "alembic_version", "rows_per_month", "cost_per_month"}
-"""How an execution of a dead engine ends, error codes, a table, and usage limits."""
+NO_STATUS = {"crashed", "malformed", "alembic_version", "rows_per_month", "cost_per_month"}
+"""How an execution of a dead engine ends, an error code, a table, and usage limits."""
 
 MEANT: dict[str, set[str]] = {
     "requested_action": set(Action),

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from rowmill.core.outcome import NO_USAGE, Failed, RetryLater, StopJob, Usage
+from rowmill.core.outcome import Failed, RetryLater, StopJob, Usage
 from rowmill.core.quote import one_line
 from rowmill.core.rate_headers import Clock, Header, retry_after, spent_limit
 from rowmill.plugins.contracts import Completion
@@ -86,7 +86,7 @@ class ResponseReader:
             choice = payload["choices"][0]
             message = choice["message"]
             text = _text(message.get("content"))
-            usage = _usage(payload.get("usage"))
+            usage = _usage(payload)
         except (ValueError, LookupError, TypeError, AttributeError):
             return self._unreadable(response)
         finish = choice.get("finish_reason")
@@ -214,12 +214,26 @@ def _text(content: Any) -> str:
     return content or ""
 
 
-def _usage(usage: Any) -> Usage:
-    if not isinstance(usage, dict):
-        return NO_USAGE
-    return Usage(_tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens")))
+def _usage(payload: dict[str, Any]) -> Usage:
+    usage = _object(payload, "usage")
+    tokens_in = _tokens(usage.get("prompt_tokens"), _MOST_TOKENS)
+    tokens_out = _tokens(usage.get("completion_tokens"), _MOST_TOKENS)
+    tier = payload.get("service_tier")
+    return Usage(
+        tokens_in,
+        tokens_out,
+        cached=_tokens(_object(usage, "prompt_tokens_details").get("cached_tokens"), tokens_in),
+        reasoning=_tokens(_object(usage, "completion_tokens_details").get("reasoning_tokens"), tokens_out),
+        service_tier=tier if isinstance(tier, str) and tier.isprintable() else None,
+    )
 
 
-def _tokens(count: Any) -> int:
-    """The count, or 0 where it can be none: a good answer is not lost to a server that counts badly."""
-    return count if type(count) is int and 0 <= count <= _MOST_TOKENS else 0
+def _object(container: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object called ``name``, or an empty one if there is none."""
+    value = container.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _tokens(count: Any, most: int) -> int:
+    """``count``, or 0 if it is not a number from 0 to ``most``: a server that counts badly does not lose its answer."""
+    return count if type(count) is int and 0 <= count <= most else 0

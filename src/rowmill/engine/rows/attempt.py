@@ -39,17 +39,21 @@ def _checked(outcome: Outcome) -> Outcome:
     """Raises ``TypeError`` for what no ledger could hold: a plugin is not bound to its types."""
     if not isinstance(outcome, Outcome):
         raise TypeError(f"the processor returned {type(outcome).__name__}, which is no outcome")
-    if not isinstance(outcome, StopJob) and not _countable(outcome.usage):
-        raise ValueError("the processor returned a number of tokens that cannot be")
+    if not isinstance(outcome, StopJob) and not _is_valid(outcome.usage):
+        raise ValueError(f"the processor returned an invalid {outcome.usage}")
     if isinstance(outcome, Done):
         orjson.dumps(outcome.values)
         return outcome
     return replace(outcome, message=_utf8(outcome.message))
 
 
-def _countable(usage: Usage) -> bool:
-    return all(
-        isinstance(tokens, int) and 0 <= tokens <= _MOST_TOKENS for tokens in (usage.tokens_in, usage.tokens_out)
+def _is_valid(usage: Usage) -> bool:
+    counts = (usage.tokens_in, usage.tokens_out, usage.cached, usage.cache_write, usage.reasoning)
+    tier = usage.service_tier
+    return (
+        all(isinstance(tokens, int) and 0 <= tokens <= _MOST_TOKENS for tokens in counts)
+        and (tier is None or (isinstance(tier, str) and tier.isprintable()))
+        and isinstance(usage.estimated, bool)
     )
 
 

@@ -102,18 +102,8 @@ class Settler:
         task = result.item.task
         price = self._prices[task.step]
         cost = price.cost(usage.tokens_in, usage.tokens_out) if price else 0
-        return Attempt(
-            task.step,
-            task.attempts + 1,
-            result.started_at,
-            result.duration,
-            outcome,
-            code,
-            message,
-            usage.tokens_in,
-            usage.tokens_out,
-            cost,
-        )
+        number = task.attempts + 1
+        return Attempt(task.step, number, result.started_at, result.duration, outcome, code, message, usage, cost)
 
 
 def requeue_without_attempt(item: Item, now: float) -> Postponed:

@@ -68,6 +68,31 @@ def test_one_row_with_all_its_attempts(api: Api, models: ModelServer, worker: Wo
     assert len(api.every(f"/v1/jobs/{made['id']}/rows")[0]["attempts"]) == 1
 
 
+def test_an_attempt_has_all_that_the_provider_reports_of_its_usage(
+    api: Api, models: ModelServer, worker: Worker
+) -> None:
+    reported = {
+        "choices": [{"message": {"content": "fine"}, "finish_reason": "stop"}],
+        "service_tier": "flex",
+        "usage": {
+            "prompt_tokens": 11,
+            "completion_tokens": 3,
+            "prompt_tokens_details": {"cached_tokens": 8},
+            "completion_tokens_details": {"reasoning_tokens": 2},
+        },
+    }
+    models._scripted = lambda request: Reply(body=reported)
+    step = {"prompt": "Say {{a}}", "model": "test", "connection": "models"}
+    made = api.post("/v1/jobs", {"type": "enrichment", "rows": [{"a": 1}], "steps": [step]}).json
+    assert ended(api, made["id"])["status"] == "completed"
+    (attempt,) = api.get(f"/v1/jobs/{made['id']}/rows/1").json["attempts"]
+    assert (attempt["tokens_in"], attempt["tokens_out"]) == (11, 3)
+    assert attempt["usage"] == {
+        "tokens_in": 11, "tokens_out": 3, "cached": 8, "cache_write": 0, "reasoning": 2, "service_tier": "flex",
+        "estimated": False,
+    }  # fmt: skip
+
+
 def test_a_cost_is_told_only_where_the_price_is_known(api: Api, store: Store) -> None:
     unpriced, priced = completed(store), completed(store, price=PRICE)
     assert api.get(f"/v1/jobs/{unpriced.id}/rows/1").json["attempts"][0]["cost_usd"] is None

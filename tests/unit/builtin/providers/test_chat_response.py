@@ -62,6 +62,36 @@ def test_a_count_that_can_be_none_is_unknown(count: str) -> None:
     assert read(200, body) == Completion("fine", Usage(0, 2))
 
 
+def test_usage_has_what_the_server_reports_beyond_tokens_in_and_out() -> None:
+    reported = completion() | {"service_tier": "flex"}
+    reported["usage"] |= {
+        "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 1},
+    }
+    assert read(200, reported) == Completion("fine", Usage(7, 2, cached=4, reasoning=1, service_tier="flex"))
+
+
+@pytest.mark.parametrize("details", [None, 3, [], {}, {"cached_tokens": None}, {"cached_tokens": "4"}])
+def test_invalid_details_of_usage_are_ignored(details: object) -> None:
+    reported = completion()
+    reported["usage"] |= {"prompt_tokens_details": details, "completion_tokens_details": details}
+    assert read(200, reported) == Completion("fine", Usage(7, 2))
+
+
+def test_a_part_greater_than_its_whole_is_ignored() -> None:
+    reported = completion()
+    reported["usage"] |= {
+        "prompt_tokens_details": {"cached_tokens": 8},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }
+    assert read(200, reported) == Completion("fine", Usage(7, 2))
+
+
+@pytest.mark.parametrize("tier", [None, 3, {}, "two\nlines"])
+def test_an_invalid_service_tier_is_ignored(tier: object) -> None:
+    assert read(200, completion() | {"service_tier": tier}) == Completion("fine", Usage(7, 2))
+
+
 @pytest.mark.parametrize("usage", [[1], "x", 3])
 def test_usage_that_is_no_object_is_unknown(usage: object) -> None:
     assert read(200, completion() | {"usage": usage}) == Completion("fine", Usage(0, 0))

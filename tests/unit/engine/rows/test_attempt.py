@@ -88,8 +88,16 @@ def test_a_message_that_utf8_cannot_hold_is_made_to_fit(play: Play) -> None:
     assert outcome.message.encode().endswith(b"caf?")
 
 
+@pytest.mark.parametrize("field", ["tokens_in", "tokens_out", "cached", "cache_write", "reasoning"])
 @pytest.mark.parametrize("tokens", [-1, 10**30, 1.5])
-def test_a_number_of_tokens_that_cannot_be_fails_the_row_alone(tokens: Any) -> None:
-    outcome = tried(lambda _: Done({"out": 1}, Usage(tokens, 0))).outcome
+def test_an_invalid_number_of_tokens_fails_the_row_alone(field: str, tokens: Any) -> None:
+    outcome = tried(lambda _: Done({"out": 1}, Usage(**{field: tokens}))).outcome
+    assert isinstance(outcome, RetryLater)
+    assert outcome.code == "function_error"
+
+
+@pytest.mark.parametrize("details", [{"service_tier": 1}, {"service_tier": "caf\udce9"}, {"estimated": "no"}])
+def test_invalid_details_of_usage_fail_the_row_alone(details: dict[str, Any]) -> None:
+    outcome = tried(lambda _: Done({"out": 1}, Usage(7, 2, **details))).outcome
     assert isinstance(outcome, RetryLater)
     assert outcome.code == "function_error"

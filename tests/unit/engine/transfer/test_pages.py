@@ -39,8 +39,8 @@ def begin(store: Store, job: Job, starting: int) -> Claim:
 
 def settle(store: Store, claim: Claim, moods: dict[int, str | None], record: int | None = None) -> None:
     """Ends started rows with a mood, or as failed."""
-    good = Attempt(0, 1, EPOCH, 0.1, "succeeded", None, None, 0, 0, 0)
-    bad = Attempt(0, 1, EPOCH, 0.1, "failed", "refused", "It was refused.", 0, 0, 0)
+    good = Attempt(0, 1, EPOCH, 0.1, "succeeded", None, None)
+    bad = Attempt(0, 1, EPOCH, 0.1, "failed", "refused", "It was refused.")
     done = [
         Settled(number, RowStatus.SUCCEEDED, good, {"mood": mood}, record)
         if mood

@@ -44,7 +44,7 @@ def find(store: Store, engine: str, step: Step, *records: int, output: str = "go
     starts = [Start(number, Task(number)) for number in range(1, chunk.hi + 1)]
     store.ledger.commit(claim, Batch(starts=starts, chunks=[Chunk(chunk.hi + 1, chunk.hi)]))
     inputs = Inputs(store, dataset, [step], dataset.result_version)
-    made = Attempt(0, 1, store.clock(), 0.1, "succeeded", None, None, 0, 0, 0)
+    made = Attempt(0, 1, store.clock(), 0.1, "succeeded", None, None)
     values: dict[str, Any] = dict.fromkeys(step.outputs, output)
     done = [
         Settled(item.task.number, RowStatus.SUCCEEDED, made, values, item.record, inputs.hash(item.values))

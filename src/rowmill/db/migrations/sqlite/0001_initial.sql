@@ -242,6 +242,7 @@ CREATE TABLE outcomes (
     tokens_in  INTEGER NOT NULL,
     tokens_out INTEGER NOT NULL,
     cost       INTEGER NOT NULL,
+    usage      TEXT,  -- a JSON object: what is known beyond tokens in and out
     PRIMARY KEY (job, number, seq)
 ) STRICT, WITHOUT ROWID;
 
@@ -261,6 +262,7 @@ CREATE TABLE attempts (
     tokens_in  INTEGER NOT NULL,
     tokens_out INTEGER NOT NULL,
     cost       INTEGER NOT NULL,
+    usage      TEXT,  -- a JSON object: what is known beyond tokens in and out
     PRIMARY KEY (job, number, seq)
 ) STRICT, WITHOUT ROWID;
 
