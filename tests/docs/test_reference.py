@@ -27,7 +27,7 @@ from .pages import DOCS, REFERENCE, ROOT, blocks, codes, first_cells, section
 SOURCES = ROOT / "src" / "rowmill"
 _OUTCOMES = {"Failed": 0, "RetryLater": 0, "StopJob": 0, "JobError": 0, "Fail": 0, "PutOff": 0}
 _REFUSALS = {"_Unfit": 0, "Misfit": 1, "RejectedLine": 1, "ApiError": 1}
-_CODE_OF = _OUTCOMES | _REFUSALS
+_CODE_OF = _OUTCOMES | _REFUSALS | {"Attempt": 5}
 """Which argument of a call is a code."""
 
 _CODE_OF_API = {"ApiError": 0}
@@ -243,7 +243,7 @@ def trees() -> Iterator[tuple[ast.Module, dict[str, int]]]:
 
 def error_codes() -> set[str]:
     """The literal codes of outcomes and errors. A code with a number in it stands as ``http_4xx``."""
-    found = {"crashed_process"} if "'crashed_process'" in (SOURCES / "ledger" / "recovery.py").read_text() else set()
+    found: set[str] = set()
     for tree, code_of in trees():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in code_of:
