@@ -68,7 +68,7 @@ def params(name: str) -> list[click.Parameter]:
 
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_a_command_s_options_are_those_of_the_program(name: str) -> None:
-    options = [param for param in params(name) if isinstance(param, click.Option)]
+    options = [param for param in params(name) if isinstance(param, click.Option) and not param.hidden]
     spelt = {spelling for option in options for spelling in (*option.opts, *option.secondary_opts)}
     told = {code.split()[0] for code in table("commands.md", name)} if options else set()
     assert told == spelt

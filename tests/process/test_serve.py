@@ -156,6 +156,26 @@ def test_a_job_of_a_command_is_left_to_it(rowmill: Rowmill) -> None:
     end(server)
 
 
+def test_without_a_worker_it_answers_and_leaves_the_jobs_to_others(rowmill: Rowmill) -> None:
+    server = serve(rowmill, "--no-worker")
+    assert server.get("/readyz") == {"status": "ok"}
+    assert server.get("/v1/workers")["data"] == []
+    with ModelServer(key=KEY) as models:
+        connect(rowmill, models)
+        job = server.submit(5)
+        worker = rowmill.start("worker")
+        assert server.completed(job)["succeeded"] == 5
+        [listed] = rowmill.ok("workers", "--json").json
+        assert server.get("/v1/workers")["data"] == [listed]
+        assert (listed["pid"], listed["alive"], listed["jobs"]) == (worker.pid, True, [])
+        assert f"{listed['id']}  {worker.pid}  yes" in rowmill.ok("workers").stdout
+        end(server)
+        assert worker.alive
+        worker.signal(signal.SIGINT)
+        assert worker.end().code == 0
+    assert "There are no workers" in rowmill.ok("workers").stderr
+
+
 # Crashes
 
 

@@ -29,7 +29,7 @@ def test_every_line_of_the_log_is_json_and_says_what_it_is_about(rowmill: Rowmil
     lines = lines_of(server.process)
     assert all({"timestamp", "level", "event"} <= line.keys() for line in lines)
     about = Counter(line["event"] for line in lines if line.get("job") == job)
-    assert about["job taken up"] == 1
+    assert about["job claimed"] == 1
     assert about["job ended"] == 1
     assert about["request"] >= 3
     assert [line for line in lines if job in json.dumps(line) and line.get("job") != job] == []

@@ -106,7 +106,7 @@ def test_a_worker_that_is_killed_is_started_again_and_its_job_goes_on(rowmill: R
         assert _worker(server) != killed
         assert models.total - 200 <= done["uncertain"] <= 5
         end(server)
-    [died] = [line for line in lines_of(server.process) if line["event"].startswith("the worker died")]
+    [died] = [line for line in lines_of(server.process) if line["event"] == "worker died"]
     assert died["exit_code"] == -signal.SIGKILL
 
 
@@ -150,7 +150,7 @@ def test_a_function_that_never_lets_go_does_not_keep_the_api_from_answering(rowm
     for _ in range(20):
         assert server.job(job)["status"] == "running"
     assert server.post(f"/v1/jobs/{job}/pause")["stopping"]
-    server.process.wait_for("a function does not let go of the event loop")
+    server.process.wait_for("event loop blocked")
     wait_until(lambda: not _is_ready(server), "the news of it")
     (rowmill.place / "enough").touch()
     server.wait_for_job(job, lambda shown: shown["status"] == "paused")
@@ -193,7 +193,7 @@ def test_ctrl_c_while_the_worker_starts_ends_both_without_a_word(rowmill: Rowmil
     ended = process.end()
     assert ended.code in (0, 130)  # 130 while it is not yet a server, as of any command
     assert "Traceback" not in ended.stderr
-    assert "the worker died" not in ended.stderr
+    assert "worker died" not in ended.stderr
 
 
 def _children(pid: int) -> list[str]:
@@ -206,10 +206,10 @@ def test_a_worker_is_replaced_when_calls_of_its_last_job_never_end(rowmill: Rowm
     before = _worker(server)
     job = _apply(server, "goes_on", 2, timeout=0.1, max_attempts=1)
     server.wait_for_job(job, lambda shown: shown["status"] in ("completed", "paused"))
-    server.process.wait_for("calls go on after their time")
+    server.process.wait_for("worker replaced because calls hang")
     wait_until(lambda: _worker(server) != before, "another worker")
     wait_until(lambda: _gone(before), "the end of the first")
-    assert "the worker died" not in server.process.stderr
+    assert "worker died" not in server.process.stderr
     end(server)
 
 

@@ -1,18 +1,15 @@
 """A worker takes jobs up by itself, also those that a crash has interrupted, and leaves them in good order."""
 
 import signal
-import sys
-from pathlib import Path
 
 from rowmill.testing import ModelServer, Reply
 
 from .harness import Answers, Process, Rowmill, assert_done, number_of, prompt, run_words, wait_until
 
 
-def start_worker(rowmill: Rowmill, **env: str) -> Process:
-    command = [sys.executable, str(Path(__file__).with_name("worker_process.py"))]
-    process = Process(command, {**rowmill.env, **env}, rowmill.place)
-    rowmill.processes.append(process)
+def start_worker(rowmill: Rowmill, *options: str) -> Process:
+    process = rowmill.start("worker", *options)
+    process.wait_for("worker started")
     return process
 
 
@@ -40,7 +37,7 @@ def test_a_detached_job_is_taken_up_and_its_output_written(rowmill: Rowmill) -> 
         end(worker)
     assert server.total == 30
     said = worker.end().stderr
-    assert "job taken up" in said
+    assert "job claimed" in said
     assert f"job={id_}" in said
 
 
@@ -151,7 +148,7 @@ def test_calls_that_outlast_the_grace_are_aborted_and_the_job_released_all_the_s
     answers = Answers(lambda request: Reply("ok", hang=number_of(request) > 10))
     with ModelServer(script=answers) as server:
         id_ = leave(rowmill, server, rowmill.table(20), output="out.csv")
-        worker = start_worker(rowmill, GRACE="0.5")
+        worker = start_worker(rowmill, "--grace", "0.5")
         server.wait_for(15)
         end(worker)
         job = rowmill.show(id_)
@@ -167,7 +164,7 @@ def test_calls_that_outlast_the_grace_are_aborted_and_the_job_released_all_the_s
 def test_a_second_signal_does_not_wait_for_the_grace(rowmill: Rowmill) -> None:
     with ModelServer(script=lambda request: Reply(hang=True)) as server:
         id_ = leave(rowmill, server, rowmill.table(20))
-        worker = start_worker(rowmill, GRACE="1000")
+        worker = start_worker(rowmill, "--grace", "1000")
         server.wait_for(5)
         worker.signal(signal.SIGTERM)
         worker.wait_for("worker stopping")
@@ -191,7 +188,7 @@ def test_a_function_that_swallows_its_cancellation_keeps_no_worker_from_ending(r
     process.wait_for("3 rows")
     id_ = rowmill.wait_for_job(lambda job: job["running"] == 3)["id"]
     process.kill()
-    worker = start_worker(rowmill, GRACE="0.1")
+    worker = start_worker(rowmill, "--grace", "0.1")
     rowmill.wait_for_job(lambda job: len(job["executions"]) == 2 and job["running"] == 3, id_)
     end(worker)
     job = rowmill.show(id_)
@@ -238,7 +235,7 @@ def test_foreground_runs_beside_a_worker_keep_their_jobs(rowmill: Rowmill) -> No
             assert_done(rowmill.place / f"left{n}.out.csv", 20)
         assert server.total == 8 * 10 + 3 * 20
         end(worker)
-        assert worker.stderr.count("job taken up") == 3
+        assert worker.stderr.count("job claimed") == 3
         assert {len(job["executions"]) for job in (rowmill.show(job["id"]) for job in rowmill.jobs())} == {1}
 
 
@@ -252,7 +249,7 @@ def test_two_workers_share_the_jobs_and_work_none_twice(rowmill: Rowmill) -> Non
         assert server.total == 60
         for worker in workers:
             end(worker)
-        assert sum(worker.stderr.count("job taken up") for worker in workers) == 6
+        assert sum(worker.stderr.count("job claimed") for worker in workers) == 6
 
 
 def test_resume_and_retry_leave_a_job_to_the_worker(rowmill: Rowmill) -> None:

@@ -1,7 +1,4 @@
-"""``rowmill serve``: the API and the sender of webhooks, over a worker in a process of its own.
-
-Requests and webhooks share an event loop; rows are worked by another process, so that neither takes the other's time.
-"""
+"""``rowmill serve``: the API and the sender of webhooks, in one event loop, with a worker in a child process."""
 
 import asyncio
 import contextlib
@@ -9,9 +6,7 @@ import gc
 import logging
 import os
 import resource
-import signal
 import socket
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -34,7 +29,8 @@ from rowmill.ledger.store import Store
 from rowmill.tokens import service as tokens
 from rowmill.webhooks.sender import WebhookSender
 from rowmill.worker.main import WorkerOptions
-from rowmill.worker.process import LAST, WorkerProcess
+from rowmill.worker.process import STOP_TIMEOUT, WorkerProcess
+from rowmill.worker.shutdown import call_after, handle_signals
 
 _log = logging.getLogger("rowmill.serve")
 _DISCONNECT = 3
@@ -46,11 +42,10 @@ _BACKLOG = 2048
 _FILES = 65_536
 """Files and connections that it may have open, where the user may."""
 
-_START = 5.0
-"""Seconds that the worker is given to start before it is said where the server answers; it does so all the while."""
+_WORKER_START = 5.0
+"""Seconds to wait for the worker before announcing the address. The server already answers meanwhile."""
 
-_LOOK = 0.02
-"""Seconds between two looks whether it has."""
+_POLL_INTERVAL = 0.02
 
 _RESTART = 5.0
 """Seconds after which a sender of webhooks that ended by an error is started again."""
@@ -58,11 +53,13 @@ _RESTART = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``worker`` is what its own process is told; ``hosts`` and ``origins`` are as for ``create_app``."""
+    """``worker`` configures the worker process, which ``no_worker`` leaves out; ``hosts`` and ``origins`` are as for
+    ``create_app``."""
 
     host: str = "127.0.0.1"
     port: int = 8642
     worker: WorkerOptions = field(default_factory=WorkerOptions)
+    no_worker: bool = False
     policy: Policy = field(default_factory=Policy)
     hosts: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
@@ -74,7 +71,7 @@ def serve(options: Options, tell: Callable[[str], None]) -> int:
     _allow_many_files()
     with contextlib.closing(open_store()) as store:
         _check_address(store, options.host)
-        with _bound(options) as bound, _working(options) as worker:
+        with _bound(options) as bound, _worker(options) as worker:
             return _Serving(store, worker, options, bound, tell).run()
 
 
@@ -115,14 +112,15 @@ def _bound(options: Options) -> Iterator[socket.socket]:
 
 
 @contextlib.contextmanager
-def _working(options: Options) -> Iterator[WorkerProcess]:
-    """A worker, which is ended in the end. It starts while the API, too, is made ready."""
+def _worker(options: Options) -> Iterator[WorkerProcess]:
+    """A worker process, which starts while the API is made ready; never started with ``no_worker``."""
     worker = WorkerProcess(options.worker)
-    worker.start()
+    if not options.no_worker:
+        worker.start()
     try:
         yield worker
     finally:
-        worker.end(options.worker.grace + LAST)
+        worker.end(options.worker.grace + STOP_TIMEOUT)
 
 
 class _Server(uvicorn.Server):
@@ -185,7 +183,7 @@ class _Serving:
             options.policy,
             open=is_loopback(options.host),
             wake=self._wake,
-            working=lambda: self._worker.at_work,
+            working=lambda: self._worker.running or options.no_worker,
         )
         self._app = create_app(self._context, self._hub, hosts=options.hosts, origins=options.origins)
         config = uvicorn.Config(
@@ -197,14 +195,11 @@ class _Serving:
             timeout_graceful_shutdown=_DISCONNECT,
         )
         self._server = _Server(config, self._answers)
-        self._interrupts = 0
 
     def run(self) -> int:
         gc.freeze()  # what has been made so far stays: the collector would look it through while a request waits
         files.sweep_unfinished(self._store)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-                signal.signal(number, self._stop)
+        handle_signals(self._stop, self._abort, self._kill)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._serve())
@@ -237,37 +232,32 @@ class _Serving:
     async def _answers(self) -> None:
         # Now, not while the first request that is checked against it waits.
         await asyncio.to_thread(self._app.openapi)
-        until = time.monotonic() + _START
-        while not self._worker.at_work and time.monotonic() < until:
+        until = time.monotonic() + _WORKER_START
+        while not self._context.working() and time.monotonic() < until:
             if self._server.should_exit:
                 return
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_POLL_INTERVAL)
         host, port = self._bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         _log.info("serving", extra={"host": host, "port": port})
         self._tell(f"Rowmill serves http://{shown}:{port}. Ctrl-C ends it; its jobs go on at the next start.")
 
-    def _stop(self, number: int, _: object) -> None:
-        self._interrupts += 1
-        if self._interrupts > 2:
-            self._worker.kill()
-            os._exit(130)
-        if self._interrupts == 2:
-            self._worker.stop(at_once=True)
-            self._end_within(LAST)
-            return
+    def _stop(self) -> None:
         self._worker.stop()
         self._sender.stop()
         self._hub.stop()
         self._server.should_exit = True
-        self._end_within(self._options.worker.grace + LAST)  # at last: it may find no thread to be had
+        call_after(self._options.worker.grace + STOP_TIMEOUT, self._give_up)  # last: it may find no thread to be had
 
-    def _end_within(self, seconds: float) -> None:
-        """Both processes end by then, however they stand; what is not saved is tried again."""
-        last = threading.Timer(seconds, self._end)
-        last.daemon = True
-        last.start()
+    def _abort(self) -> None:
+        self._worker.abort()
+        call_after(STOP_TIMEOUT, self._give_up)
 
-    def _end(self) -> None:
+    def _kill(self) -> None:
+        self._worker.kill()
+        os._exit(130)
+
+    def _give_up(self) -> None:
+        """Ends both processes. What is not saved is tried again."""
         self._worker.end(0.0)
         os._exit(0)

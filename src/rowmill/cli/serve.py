@@ -1,4 +1,4 @@
-"""``rowmill serve``: the API and a worker."""
+"""``rowmill serve``: the API, with a worker beside it."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from rowmill.cli.worker import serve_extra, worker_options
 from rowmill.core.errors import UsageError
 from rowmill.plugins.registry import load, names
 
@@ -28,7 +29,7 @@ class Size(click.ParamType[int, int]):
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to answer at; any but this machine's "
               "own needs a token first.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), default=8642, show_default=True, help="0 takes a free one.")
-@click.option("--jobs", type=click.IntRange(1, 100), default=4, show_default=True, help="Jobs worked at a time.")
+@click.option("--no-worker", is_flag=True, help="Start no worker; others, such as `rowmill worker`, do the work.")
 @click.option("--allow-python", "python", metavar="MODULE:FUNCTION", multiple=True,
               help="A Python function that jobs made through the API may use. Repeatable.")  # fmt: skip
 @click.option("--allow-path", "paths", metavar="DIR", multiple=True,
@@ -45,17 +46,12 @@ class Size(click.ParamType[int, int]):
               help="An origin whose pages may call the API from a browser. Repeatable.")  # fmt: skip
 @click.option("--max-upload", type=Size(), default="10GB", show_default=True, metavar="SIZE",
               help="The largest file that is taken: bytes, or such as 500MB.")  # fmt: skip
-@click.option("--grace", type=click.FloatRange(0, 3600), default=10.0, show_default=True, metavar="SECONDS",
-              help="What rows in flight are given when the server ends.")  # fmt: skip
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
-              help="How log lines are written to stderr.")  # fmt: skip
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info",
-              show_default=True, help="The least that is logged.")  # fmt: skip
+@worker_options
 def serve(
     *,
     host: str,
     port: int,
-    jobs: int,
+    no_worker: bool,
     python: tuple[str, ...],
     paths: tuple[Path, ...],
     urls: tuple[str, ...],
@@ -64,21 +60,18 @@ def serve(
     hosts: tuple[str, ...],
     origins: tuple[str, ...],
     max_upload: int,
+    jobs: int,
     grace: float,
     log_format: str,
     log_level: str,
 ) -> int:
-    """Serve the HTTP API, with a worker that takes up jobs, until Ctrl-C or SIGTERM."""
-    try:
-        from rowmill.api.server import Options  # noqa: PLC0415 - likewise
+    """Serve the HTTP API until Ctrl-C or SIGTERM, and start a worker beside it that takes up jobs."""
+    with serve_extra():
+        from rowmill.api.server import Options  # noqa: PLC0415 - FastAPI is an extra, and slow to import
         from rowmill.api.server import serve as serve_api  # noqa: PLC0415 - likewise
-        from rowmill.http.policy import Policy  # noqa: PLC0415 - FastAPI is an extra, and takes its time
+        from rowmill.http.policy import Policy  # noqa: PLC0415 - likewise
         from rowmill.worker.logs import configure  # noqa: PLC0415 - likewise
         from rowmill.worker.main import WorkerOptions  # noqa: PLC0415 - likewise
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("rowmill"):
-            raise
-        raise UsageError(f"The server needs {error.name}.", "Install it with: pip install 'rowmill[serve]'") from error
     configure(log_format, log_level)
     here = (str(Path.cwd()),)
     for function in python:
@@ -87,8 +80,10 @@ def serve(
         python, tuple(map(_variable, variables)), paths, tuple(map(_url, urls)), allow_private, max_upload=max_upload,
         python_path=here,
     )  # fmt: skip
-    worker = WorkerOptions(jobs, grace, log_format, log_level)
-    options = Options(host, port, worker, policy, frozenset(map(_host, hosts)), frozenset(map(_origin, origins)))
+    options = Options(
+        host, port, WorkerOptions(jobs, grace, log_format, log_level), no_worker=no_worker, policy=policy,
+        hosts=frozenset(map(_host, hosts)), origins=frozenset(map(_origin, origins)),
+    )  # fmt: skip
     return serve_api(options, lambda sentence: click.echo(sentence, err=True))
 
 

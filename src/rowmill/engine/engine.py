@@ -95,7 +95,7 @@ class Engine:
                 job.pk, self._engine, now, as_worker=self._as_worker, writes_output=self._as_worker and writes_file(job)
             )
         )
-        _log.info("job taken up", extra={"job": job.id, "type": str(job.type), "execution": claim.execution})
+        _log.info("job claimed", extra={"job": job.id, "type": str(job.type), "execution": claim.execution})
         claimed = await self._runtime.load(self._store.browse.job, job.pk)
         if job.type is not JobType.ENRICHMENT:
             stopper = Stopper()

@@ -1,4 +1,4 @@
-"""One job in the hands of a worker: made ready, worked, its output file written; or failed with the reason."""
+"""One job of a worker: prepared, worked and its output file written, or failed with the reason."""
 
 import asyncio
 import logging
@@ -18,26 +18,25 @@ from rowmill.plugins.contracts import Processor
 
 _log = logging.getLogger(__name__)
 
-_STORE_REST = 5.0
-"""Seconds after which a store that could not be written is tried again."""
-
 
 class RunResult(Enum):
-    """How a worker leaves a job."""
+    """What became of a job."""
 
     DONE = auto()
     LOST = auto()
-    """Another process was faster, or the store failed before the job was claimed."""
+    """Another process claimed it, or the store failed before it was claimed."""
 
     CANNOT_RUN_HERE = auto()
-    """It cannot be worked here, and was never left to a worker."""
+    """Something that it needs is missing here, and it was not left to a worker, so it did not fail."""
 
 
 class Assignment:
-    """``engine`` is the name under which the store knows the worker as alive."""
+    """``engine`` is the name under which the store knows the worker as alive. A store that fails is tried again after
+    ``store_retry`` seconds."""
 
-    def __init__(self, store: Store, engine: str, job: Job) -> None:
+    def __init__(self, store: Store, engine: str, job: Job, *, store_retry: float = 5.0) -> None:
         self.job = job
+        self._store_retry = store_retry
         self._store = store
         self._name = engine
         self._runtime = RealRuntime()
@@ -45,7 +44,7 @@ class Assignment:
         self._released = asyncio.Event()
 
     async def work(self) -> RunResult:
-        """Works the job until it stops. Whatever goes wrong concerns this job only."""
+        """Works the job until it stops. Errors end this job only."""
         try:
             if self.job.status is JobStatus.COMPLETED:
                 await self._runtime.load(self._write_file)
@@ -54,26 +53,26 @@ class Assignment:
         except StoreError as error:
             _log.error("job stopped by the store", extra=self._about(error.code, error.message))
             return await self._fail(JobError.of(error), only_if_held=True)
-        except Exception as error:  # noqa: BLE001 - one job's trouble must not end the others
+        except Exception as error:  # noqa: BLE001 - an error in one job must not end the others
             _log.exception("job stopped by an internal error", extra=self._about("internal"))
             return await self._fail(_internal(error))
         finally:
             self._runtime.close()
 
     def release(self, *, at_once: bool = False) -> None:
-        """Saves what is in flight, or aborts it ``at_once``, and leaves the job to the next worker."""
+        """Saves the rows in flight, or aborts them ``at_once``, and leaves the job to the next worker."""
         self._released.set()
         self._engine.release(at_once=at_once)
 
     async def _work(self) -> RunResult:
         try:
-            processors = await self._runtime.load(self._made)
+            processors = await self._runtime.load(self._make_processors)
         except (UsageError, StoreError) as error:
             return await self._refused(error)
         if self._released.is_set():
             return RunResult.LOST
         try:
-            verb = await self._engine.run(self.job, processors)
+            action = await self._engine.run(self.job, processors)
         except (Busy, IllegalTransition):
             await self._runtime.load(self._sweep_if_cancelled)
             return RunResult.LOST
@@ -82,19 +81,19 @@ class Assignment:
             return RunResult.LOST
         except UsageError as error:
             return await self._refused(error)
-        if verb is Action.COMPLETE and writes_file(self.job):
+        if action is Action.COMPLETE and writes_file(self.job):
             await self._runtime.load(self._write_file)
         return RunResult.DONE
 
-    def _made(self) -> list[Processor]:
+    def _make_processors(self) -> list[Processor]:
         return [processor_of(step, self._store) for step in self.job.steps]
 
     async def _refused(self, error: UsageError | StoreError) -> RunResult:
-        """The job cannot be worked here; it must not wait for ever, unless it was never left to a worker."""
+        """Fails a job that was left to a worker and cannot be worked here; it would wait for ever."""
         _log.warning("job cannot be worked here", extra=self._about(error.code, error.message))
-        told = JobError.of(error)
-        left = await self._fail(told, only_if_held=not self.job.detached)
-        return left if self.job.detached or left is RunResult.DONE else RunResult.CANNOT_RUN_HERE
+        reason = JobError.of(error)
+        result = await self._fail(reason, only_if_held=not self.job.detached)
+        return result if self.job.detached or result is RunResult.DONE else RunResult.CANNOT_RUN_HERE
 
     async def _fail(self, error: JobError, *, only_if_held: bool = False) -> RunResult:
         """Ends the job as failed, as soon as the store can be written."""
@@ -104,7 +103,7 @@ class Assignment:
             except StoreError as trouble:
                 _log.error("job cannot be ended", extra=self._about(trouble.code, trouble.message))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._released.wait(), _STORE_REST)
+                    await asyncio.wait_for(self._released.wait(), self._store_retry)
             except (UsageError, ClaimLost):  # it has ended, or another process has it
                 return RunResult.LOST
             else:
@@ -122,13 +121,13 @@ class Assignment:
         return True
 
     def _sweep_if_cancelled(self) -> None:
-        """A cancel that its dead engine had not obeyed took effect at the claim."""
+        """A cancel requested while its engine died took effect at the claim."""
         job = self._store.browse.job(self.job.pk)
         if job.status is JobStatus.CANCELLED:
             sweep(self._store, job)
 
     def _write_file(self) -> None:
-        """Writes the output file of the completed job; why it cannot be is said by the job's ``error``."""
+        """Writes the output file of the completed job, or sets the job's ``error`` if that fails."""
         if not self._store.queue.take_delivery(self.job.pk, self._name):
             return
         error = None

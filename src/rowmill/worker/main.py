@@ -1,19 +1,18 @@
-"""The process of a worker that a server has started: works, says that it does, and does what it is told.
+"""A worker as a process: ``rowmill worker``, by itself or started by a server.
 
-The two talk over a socket. The worker says every second that its event loop turns. It is told by one byte that there
-may be work, or that it is to stop. The end of the socket tells it that whoever started it is gone, however that came
-about, and it stops by itself: it never outlives them by more than its grace.
+A server and its worker share a socket. The worker writes a byte every second while its event loop runs; the server
+writes one when there may be work. End of file means that the server is stopping or dead, and stops the worker, so
+that it never outlives its server by more than its grace.
 """
 
-import json
 import logging
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
@@ -24,33 +23,30 @@ from rowmill.engine.runtime import relax_gc
 from rowmill.ledger.opening import open_store
 from rowmill.ledger.store import Store
 from rowmill.plugins.contracts import CALL_THREADS
-from rowmill.worker.logs import configure
-from rowmill.worker.maintenance import chores
+from rowmill.worker.maintenance import maintenance_tasks
+from rowmill.worker.shutdown import STOP_SIGNALS, call_after, handle_signals
 from rowmill.worker.worker import GRACE, JOBS, LIMIT, Worker
 
-AT_WORK, LOOK, STOP, STOP_AT_ONCE = b"w", b"l", b"s", b"a"
+ABORT_SIGNAL = signal.SIGQUIT
+"""Aborts calls in flight however many signals came before, which a service manager or terminal may have sent, too."""
 
-SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-"""What whoever starts it blocks until it is ready: Ctrl-C goes to every process of a terminal, and would end it."""
+HEARTBEAT_INTERVAL = 1.0
+BLOCKED_AFTER = 15.0
+"""Seconds after which an event loop that did not run counts as blocked."""
 
-BEAT = 1.0
-"""Seconds between two signs of life."""
+EXIT_TIMEOUT = LIMIT + 0.5
+"""Seconds after its grace at which the process exits in any case. Calls in flight then count as uncertain."""
 
-SILENCE = 15.0
-"""Seconds after which an event loop that did not turn is told of."""
+_HUNG_BEATS = 5
+"""Heartbeats after which a worker that has no jobs but still has calls running in threads is replaced."""
 
-_LAST = LIMIT + 0.5
-"""Seconds after its grace at which it ends, however it stands; what is not saved then is tried again."""
-
-_LEFT_OVER = 5
-"""Beats for which a worker has nothing to do, and has threads left over, before it ends to be replaced."""
-
-_log = logging.getLogger("rowmill.worker.main")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """``jobs`` and ``grace`` are as for ``Worker``, the format and level of the log as for ``configure``."""
+    """``jobs`` and ``grace`` are those of ``Worker``, ``log_format`` and ``log_level`` those of ``configure``. Each is
+    an option of ``rowmill worker``."""
 
     jobs: int = JOBS
     grace: float = GRACE
@@ -58,107 +54,79 @@ class WorkerOptions:
     log_level: str = "info"
 
 
-def main(descriptor: int, options: WorkerOptions) -> int:
-    """Works until it is told to stop over the socket ``descriptor``. Returns the exit code."""
-    configure(options.log_format, options.log_level)
+def run_worker(options: WorkerOptions, server: socket.socket | None = None) -> int:
+    """Works jobs until a signal, or until the other end of ``server`` is closed. Returns the exit code."""
     relax_gc()
-    os.set_inheritable(descriptor, False)  # or a process that a function starts would hold it open
     try:
-        with socket.socket(fileno=descriptor) as channel, closing(open_store()) as store:
-            os.register_at_fork(after_in_child=channel.close)  # likewise
-            ended_well = _work(store, channel, options)
+        with closing(open_store()) as store:
+            stopped = _run(store, options, server)
     except RowmillError as error:
-        _log.error("the worker cannot work", extra={"code": error.code, "error": str(error)})
-        return 1
+        _log.error("worker failed", extra={"code": error.code, "error": str(error)})
+        return error.exit_code
     except Exception:  # noqa: BLE001 - whatever it is, it belongs in the log
-        _log.exception("the worker ended by an error")
+        _log.exception("worker failed", extra={"code": "internal"})
         return 1
-    if not ended_well or _left_over():
-        os._exit(0)
+    if not stopped or _hung_calls():
+        os._exit(0)  # their threads would keep the process alive
     return 0
 
 
-def _work(store: Store, channel: socket.socket, options: WorkerOptions) -> bool:
-    """Returns whether all calls have ended."""
-    worker = Worker(store, jobs=options.jobs, grace=options.grace, chores=chores(store))
+def _run(store: Store, options: WorkerOptions, server: socket.socket | None) -> bool:
+    """Returns whether all jobs stopped."""
+    worker = Worker(store, jobs=options.jobs, grace=options.grace, maintenance=maintenance_tasks(store))
     loop = uvloop.new_event_loop()
-    steward = _Steward(worker, loop, channel, options.grace)
-    signal.signal(signal.SIGTERM, lambda *_: steward.stop())
-    for number in (signal.SIGINT, signal.SIGHUP):  # not SIG_IGN: what a function starts would inherit that
-        signal.signal(number, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    steward.start()
-    # Not a runner that waits for every task left: one that swallows its cancellation would never let go.
+
+    def give_up() -> None:
+        _log.warning("jobs did not stop in time", extra={"stubborn": worker.working})
+        os._exit(0)
+
+    def stop() -> None:
+        worker.release()
+        call_after(options.grace + EXIT_TIMEOUT, give_up)
+
+    def abort() -> None:
+        worker.release(at_once=True)
+        call_after(EXIT_TIMEOUT, give_up)
+
+    handle_signals(stop, abort, lambda: os._exit(130))
+    signal.signal(ABORT_SIGNAL, lambda *_: abort())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOP_SIGNALS, ABORT_SIGNAL))  # which the server blocked for the start
+
+    def follow_server(server: socket.socket) -> None:
+        with suppress(OSError):
+            while server.recv(64):
+                worker.notify()
+        stop()
+
+    if server:
+        server.set_inheritable(False)  # a process that a function starts would keep it open
+        os.register_at_fork(after_in_child=server.close)
+        threading.Thread(target=follow_server, args=(server,), daemon=True).start()
+    threading.Thread(target=_watch, args=(loop, worker, server, stop), daemon=True).start()
+    # asyncio.run would wait for calls that ignore their cancellation.
     return loop.run_until_complete(worker.run())
 
 
-class _Steward:
-    """Sees to the worker from threads of its own, which go on when a function does not let go of the event loop."""
-
-    def __init__(self, worker: Worker, loop: AbstractEventLoop, channel: socket.socket, grace: float) -> None:
-        self._worker = worker
-        self._loop = loop
-        self._channel = channel
-        self._grace = grace
-        self._ends_within = float("inf")
-
-    def start(self) -> None:
-        for name, target in (("rowmill-obey", self._obey), ("rowmill-poll_control", self._tell)):
-            threading.Thread(target=target, name=name, daemon=True).start()
-
-    def stop(self, *, at_once: bool = False) -> None:
-        """Lets what is in flight end, or aborts it ``at_once``; the process ends within bounds."""
-        within = _LAST if at_once else self._grace + _LAST
-        if within < self._ends_within:
-            self._ends_within = within
-            last = threading.Timer(within, self._give_up)
-            last.daemon = True
-            last.start()
-        self._worker.release(at_once=at_once)
-
-    def _obey(self) -> None:
-        """Does what it is told until nobody is left to tell."""
-        with suppress(OSError):  # they may have gone while it started
-            while word := self._channel.recv(1):
-                if word == LOOK:
-                    self._worker.notify()
-                else:
-                    self.stop(at_once=word == STOP_AT_ONCE)
-        if self._ends_within == float("inf"):
-            _log.warning("whoever started the worker is gone")
-            self.stop()
-
-    def _tell(self) -> None:
-        """Says that the event loop turns as long as it does."""
-        idle = 0
-        with suppress(OSError, RuntimeError):  # nobody is left to hear it, or the loop has been closed
-            while True:
-                self._wait_for_a_turn()
-                self._channel.send(AT_WORK)
-                calls = _left_over()
-                idle = idle + 1 if calls and not self._worker.working else 0
-                if idle == _LEFT_OVER:
-                    _log.warning("calls go on after their time, and the worker is replaced", extra={"calls": calls})
-                    self.stop()
-                time.sleep(BEAT)
-
-    def _wait_for_a_turn(self) -> None:
-        turned = threading.Event()
-        self._loop.call_soon_threadsafe(turned.set)
-        if not turned.wait(SILENCE):
-            _log.error("a function does not let go of the event loop", extra={"working": self._worker.working})
-            turned.wait()
-            _log.warning("the event loop turns again")
-
-    def _give_up(self) -> None:
-        _log.warning("jobs did not stop in time", extra={"stubborn": self._worker.working})
-        os._exit(0)
+def _watch(loop: AbstractEventLoop, worker: Worker, server: socket.socket | None, stop: Callable[[], None]) -> None:
+    """Tells ``server`` that the event loop runs, logs when it is blocked, and stops an idle worker whose calls hang."""
+    hung_beats = 0
+    with suppress(OSError, RuntimeError):  # the server is gone, or the loop was closed
+        while True:
+            turned = threading.Event()
+            loop.call_soon_threadsafe(turned.set)
+            if not turned.wait(BLOCKED_AFTER):
+                _log.error("event loop blocked", extra={"working": worker.working})
+                turned.wait()
+                _log.warning("event loop running again")
+            if server:
+                server.send(b".")
+                hung_beats = hung_beats + 1 if _hung_calls() and not worker.working else 0
+                if hung_beats == _HUNG_BEATS:
+                    _log.warning("worker replaced because calls hang", extra={"calls": _hung_calls()})
+                    stop()
+            time.sleep(HEARTBEAT_INTERVAL)
 
 
-def _left_over() -> int:
-    """How many threads still make calls of functions."""
+def _hung_calls() -> int:
+    """Calls of functions that are still running in threads."""
     return sum(thread.name.startswith(CALL_THREADS) for thread in threading.enumerate())
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), WorkerOptions(**json.loads(sys.argv[2]))))

@@ -1,4 +1,4 @@
-"""What a worker does now and then besides: forgets what is old, lets jobs go on that a limit had stopped."""
+"""What a worker does between jobs: deletes what has expired and resumes jobs that a limit had paused."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,20 +6,22 @@ from rowmill.ledger.store import Store
 from rowmill.usage.limits import requeue_within_limits
 from rowmill.webhooks.deliveries import Deliveries
 
+MaintenanceTask = Callable[[], object]
+
 _DAY = 24 * 3600.0
 ANSWERS_KEPT_FOR = _DAY
-"""Seconds for which the answer to a request with an ``Idempotency-Key`` is kept."""
+"""Seconds for which the response to a request with an ``Idempotency-Key`` is kept."""
 
 EVENTS_KEPT_FOR = 30 * _DAY
 """Seconds for which events and deliveries are kept."""
 
 
-def chores(store: Store) -> Sequence[Callable[[], object]]:
-    """Calls that are made every few seconds, in a thread."""
-    return (lambda: requeue_within_limits(store), _EveryHour(store))
+def maintenance_tasks(store: Store) -> Sequence[MaintenanceTask]:
+    """Tasks for a worker to call every few seconds, in a thread."""
+    return (lambda: requeue_within_limits(store), _HourlyCleanup(store))
 
 
-class _EveryHour:
+class _HourlyCleanup:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._due = store.clock()

@@ -1,135 +1,132 @@
-"""A worker in a process of its own, under the process that started it.
+"""A worker as a child process of the server, started again whenever it dies.
 
-A function that computes without a pause, or brings the interpreter down, then costs whoever started it nothing: its own
-threads have a processor of their own, and a worker that died is started again. Its jobs go on as after any crash.
+In a process of its own, a function that computes without a pause or brings down the interpreter costs the server
+nothing. The jobs of a dead worker go on as after any crash.
 """
 
-import json
 import logging
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from queue import Empty, SimpleQueue
 
-from rowmill.worker import main as worker_main
-from rowmill.worker.main import AT_WORK, BEAT, LOOK, SIGNALS, SILENCE, STOP, STOP_AT_ONCE, WorkerOptions
-from rowmill.worker.worker import LIMIT
+from rowmill.worker.main import ABORT_SIGNAL, BLOCKED_AFTER, EXIT_TIMEOUT, HEARTBEAT_INTERVAL, WorkerOptions
+from rowmill.worker.shutdown import STOP_SIGNALS
 
-LAST = LIMIT + 1.0
-"""Seconds after its grace by which a worker that was told to stop has ended by itself."""
+STOP_TIMEOUT = EXIT_TIMEOUT + 0.5
+"""Seconds after its grace by which a stopped worker has exited by itself."""
 
-_RESTART = 2.0
-"""Seconds after which a worker that died is started again."""
-
-_KILLED = 2.0
-"""Seconds in which a killed process is gone, unless the machine keeps it."""
+MAX_RESTART_DELAY = 30.0
+STABLE_AFTER = 60.0
+"""Seconds after whose uptime a worker that dies is started again after the first, shortest delay."""
 
 _log = logging.getLogger(__name__)
 
 
 class WorkerProcess(threading.Thread):
-    """Keeps such a worker running until it is told to stop. The verbs may be called from any thread, and from the
-    handler of a signal."""
+    """Keeps a worker running from ``start`` until ``stop``. A worker that dies is started again after
+    ``restart_delay`` seconds, and twice that each time it dies again, up to ``MAX_RESTART_DELAY``.
 
-    def __init__(self, options: WorkerOptions) -> None:
+    All methods may be called from any thread and from signal handlers, and do nothing where no worker was started."""
+
+    def __init__(self, options: WorkerOptions, *, restart_delay: float = 1.0) -> None:
         super().__init__(name="rowmill-worker", daemon=True)
         self._options = options
+        self._restart_delay = restart_delay
         self._process: subprocess.Popen[bytes] | None = None
-        self._channel: socket.socket | None = None
-        self._at_work = False
+        self._socket: socket.socket | None = None
         self._stopping = False
-        # An event would lock: a handler that came while its own thread sets it would wait for ever.
-        self._told: SimpleQueue[None] = SimpleQueue()
-
-    @property
-    def at_work(self) -> bool:
-        """Whether a worker is at work: alive, and ready to take up jobs."""
-        return self._at_work
+        self._wake: SimpleQueue[None] = SimpleQueue()  # an Event could deadlock in a signal handler
+        self.running = False
+        """Whether a worker is alive and its event loop not blocked."""
 
     def run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # which the worker inherits
+        # The worker inherits this until it handles them: Ctrl-C in a terminal reaches it, too.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, ABORT_SIGNAL))
+        delay = self._restart_delay
         while not self._stopping:
+            started = time.monotonic()
             try:
                 code = self._run_once()
-            except OSError as error:  # neither descriptors nor processes are endless
-                _log.error("the worker cannot be started and will be tried again", extra={"error": str(error)})
+            except OSError as error:  # out of processes or file descriptors
+                _log.error("worker not started", extra={"error": str(error), "delay": delay})
             else:
                 if code == 0 or self._stopping:
                     continue
-                _log.error("the worker died and is started again", extra={"exit_code": code})
+                if time.monotonic() - started > STABLE_AFTER:
+                    delay = self._restart_delay
+                _log.error("worker died", extra={"exit_code": code, "delay": delay})
             with suppress(Empty):
-                self._told.get(timeout=_RESTART)
+                self._wake.get(timeout=delay)
+            delay = min(delay * 2, MAX_RESTART_DELAY)
 
     def notify(self) -> None:
-        """There may be work."""
-        if self.at_work:  # one that starts looks by itself, and would leave no room for the word to stop
-            self._send(LOOK)
+        """Tells the worker that there may be a new job."""
+        if (server_end := self._socket) is not None:
+            with suppress(OSError):  # dead, or busy with earlier notices
+                server_end.send(b".", socket.MSG_DONTWAIT)
 
-    def stop(self, *, at_once: bool = False) -> None:
-        """Lets what is in flight end, within bounds, or aborts it ``at_once``."""
-        self._end_restarts()
-        self._send(STOP_AT_ONCE if at_once else STOP)
+    def stop(self) -> None:
+        """Lets the worker save the rows in flight within its grace."""
+        self._stopping = True
+        self._wake.put(None)
+        if (server_end := self._socket) is not None:
+            with suppress(OSError):  # it is dead
+                server_end.shutdown(socket.SHUT_WR)
 
-    def end(self, within: float) -> None:
-        """Stops the worker, and kills it where that takes longer than ``within`` seconds; returns when it is gone."""
+    def abort(self) -> None:
+        """Stops the worker without its grace: calls in flight are aborted."""
         self.stop()
-        self.join(within)
-        if self.is_alive():
-            _log.warning("the worker did not end in time and is killed")
-            self.kill()
-            self.join(_KILLED)
+        if self._process is not None:
+            self._process.send_signal(ABORT_SIGNAL)
 
     def kill(self) -> None:
-        """Ends the worker however it stands: what is in flight is tried again."""
-        self._end_restarts()
+        """Ends the worker at once; nothing in flight is saved."""
+        self.stop()
         if self._process is not None:
             self._process.kill()
 
-    def _end_restarts(self) -> None:
-        self._stopping = True
-        self._told.put(None)
+    def end(self, timeout: float) -> None:
+        """Stops the worker, kills it if that takes more than ``timeout`` seconds, and returns when it is gone."""
+        self.stop()
+        if self.ident is None:
+            return
+        self.join(timeout)
+        if self.is_alive():
+            _log.warning("worker killed because it did not stop in time")
+            self.kill()
+            self.join(2.0)
 
     def _run_once(self) -> int:
-        """One life of a worker; returns its exit code."""
-        ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                # -P: what lies in the current directory is not the library's.
-                command = [sys.executable, "-P", "-m", worker_main.__name__, str(theirs.fileno())]
-                self._process = subprocess.Popen(  # noqa: S603 - our own words
-                    [*command, json.dumps(asdict(self._options))],
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
+        """Starts a worker and follows it to its end; returns its exit code."""
+        server_end, worker_end = socket.socketpair()
+        with server_end:
+            with worker_end:
+                # -P: modules in the current directory must not replace ours.
+                command = [sys.executable, "-P", "-m", "rowmill", "worker", "--server-socket", str(worker_end.fileno())]
+                for name, value in asdict(self._options).items():
+                    command += [f"--{name.replace('_', '-')}", str(value)]
+                process = self._process = subprocess.Popen(  # noqa: S603 - our own command
+                    command, stdin=subprocess.DEVNULL, pass_fds=[worker_end.fileno()]
                 )
-            self._channel = ours
-            if self._stopping:  # before there was anybody to tell
-                self._send(STOP)
-            self._follow(ours, self._process)
-            code = self._process.wait()
-            self._channel = None
-        return code
-
-    def _follow(self, channel: socket.socket, process: subprocess.Popen[bytes]) -> None:
-        """Returns when the worker is gone, or about to go."""
-        channel.settimeout(BEAT + SILENCE)
-        while process.poll() is None:
-            try:
-                said = channel.recv(64)
-            except TimeoutError:
-                self._at_work = False
-                continue
-            except OSError:
-                break
-            if AT_WORK not in said:
-                break
-            self._at_work = True
-        self._at_work = False
-
-    def _send(self, word: bytes) -> None:
-        if (channel := self._channel) is not None:
-            with suppress(OSError):  # it has just died, or has enough to read
-                channel.send(word, socket.MSG_DONTWAIT)
+            self._socket = server_end
+            if self._stopping:  # since before there was a socket to shut down
+                self.stop()
+            server_end.settimeout(HEARTBEAT_INTERVAL + BLOCKED_AFTER)
+            while process.poll() is None:
+                try:
+                    if not server_end.recv(64):
+                        break
+                    self.running = True
+                except TimeoutError:
+                    self.running = False
+                except OSError:  # it died with notices unread
+                    break
+            self.running = False
+            self._socket = None
+            return process.wait()

@@ -118,7 +118,7 @@ def test_the_log_tells_when_a_job_is_taken_up_and_how_it_ends(
     job = job_of(store, 2)
     work(store, job, Player(play))
     begun, ended = (record for record in caplog.records if record.name == "rowmill.engine.engine")
-    assert (begun.levelname, begun.message, begun.__dict__["job"]) == ("INFO", "job taken up", job.id)
+    assert (begun.levelname, begun.message, begun.__dict__["job"]) == ("INFO", "job claimed", job.id)
     assert (ended.levelname, ended.__dict__["job"]) == (level, job.id)
     assert {name: ended.__dict__[name] for name in said} == said
     assert "secret" not in str(ended.__dict__)

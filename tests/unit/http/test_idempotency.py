@@ -17,7 +17,7 @@ from rowmill.http.metrics import Metrics
 from rowmill.ledger.opening import open_store
 from rowmill.ledger.store import Store
 from rowmill.tokens.service import TokenAuthenticator
-from rowmill.worker.maintenance import chores
+from rowmill.worker.maintenance import maintenance_tasks
 from tests.support.serving import Answer, Api, served
 
 STEP = {"processor": "http", "url": "https://api.example.com/{{id}}"}
@@ -160,7 +160,7 @@ def test_a_key_is_forgotten_after_a_day(api: Api, store: Store) -> None:
     began = store.clock()
     now = began
     store.clock = lambda: now
-    hourly = chores(store)
+    hourly = maintenance_tasks(store)
 
     def an_hour_later() -> None:
         nonlocal now

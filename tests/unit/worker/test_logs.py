@@ -60,9 +60,9 @@ def test_a_traceback_shows_no_local_variable(capsys: pytest.CaptureFixture[str],
 
 def test_less_than_the_level_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     configure("json", "warning")
-    log.info("job taken up")
-    log.error("no look for work")
-    assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["no look for work"]
+    log.info("job claimed")
+    log.error("cannot look for jobs")
+    assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["cannot look for jobs"]
 
 
 def test_what_cannot_be_written_as_it_is_breaks_no_line(capsys: pytest.CaptureFixture[str]) -> None:

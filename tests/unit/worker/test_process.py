@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from rowmill.worker import main as worker_main
-from rowmill.worker import process as worker_process
 from rowmill.worker.main import WorkerOptions
 from rowmill.worker.process import WorkerProcess
 from tests.support.deadline import DEADLINE
 
 MANY = 10_000
-"""More words than a socket holds unread."""
+"""More notices than a socket holds unread."""
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -32,21 +30,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROWMILL_HOME", str(tmp_path))
 
 
-@pytest.mark.parametrize("first_word_came", [False, True])
-def test_a_worker_ends_whose_starter_is_gone_before_it_has_heard_of_it(*, first_word_came: bool) -> None:
-    ours, theirs = socket.socketpair()
-    command = [sys.executable, "-m", worker_main.__name__, str(theirs.fileno()), "{}"]
-    worker = subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True)
-    theirs.close()
-    if first_word_came:
-        ours.recv(1, socket.MSG_PEEK)
-    ours.close()
+@pytest.mark.parametrize("after_first_heartbeat", [False, True])
+def test_a_worker_ends_when_its_server_is_gone(*, after_first_heartbeat: bool) -> None:
+    server_end, worker_end = socket.socketpair()
+    command = [sys.executable, "-m", "rowmill", "worker", "--server-socket", str(worker_end.fileno())]
+    worker = subprocess.Popen(command, pass_fds=[worker_end.fileno()], stderr=subprocess.PIPE, text=True)
+    worker_end.close()
+    if after_first_heartbeat:
+        server_end.recv(1, socket.MSG_PEEK)
+    server_end.close()
     try:
         _, said = worker.communicate(timeout=DEADLINE)
     finally:
         worker.kill()
     assert worker.returncode == 0
-    assert "whoever started the worker is gone" in said
+    assert "worker stopped" in said
     assert "Traceback" not in said
 
 
@@ -59,29 +57,47 @@ def test_a_worker_that_cannot_be_started_is_tried_again(
         def __init__(self, *args: object, **more: object) -> None:
             nonlocal tries
             tries += 1
-            if tries == 1:
+            if tries <= 2:
                 raise BlockingIOError(11, os.strerror(11))
             super().__init__(*args, **more)  # type: ignore[call-overload]
 
     monkeypatch.setattr(subprocess, "Popen", Scarce)
-    monkeypatch.setattr(worker_process, "_RESTART", 0.01)
+    worker = WorkerProcess(WorkerOptions(grace=0.0), restart_delay=0.01)
+    worker.start()
+    wait_until(lambda: worker.running)
+    worker.end(60)
+    assert (worker.is_alive(), worker.running, tries) == (False, False, 3)
+    said = [(record.levelno, record.__dict__["delay"]) for record in caplog.records]
+    assert said == [(logging.ERROR, 0.01), (logging.ERROR, 0.02)], "twice the delay each time"
+
+
+def test_many_notices_do_not_keep_a_worker_from_stopping() -> None:
     worker = WorkerProcess(WorkerOptions(grace=0.0))
     worker.start()
-    wait_until(lambda: worker.at_work)
-    worker.end(60)
-    assert (worker.is_alive(), worker.at_work, tries) == (False, False, 2)
-    assert [record.levelno for record in caplog.records if "tried again" in record.message] == [logging.ERROR]
+    wait_until(lambda: worker.running)
+    for _ in range(MANY):
+        worker.notify()
+    worker.stop()
+    worker.join(60)
+    assert not worker.is_alive()
 
 
-def test_notices_to_a_worker_that_starts_leave_room_for_the_word_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, theirs = socket.socketpair()
+def test_a_worker_that_was_never_started_can_be_stopped_in_every_way() -> None:
     worker = WorkerProcess(WorkerOptions())
-    monkeypatch.setattr(worker, "_channel", ours)
-    with ours, theirs:
-        for _ in range(MANY):
-            worker.notify()
-        worker.stop()
-        assert theirs.recv(MANY) == b"s"
+    worker.notify()
+    worker.stop()
+    worker.abort()
+    worker.kill()
+    worker.end(0.0)
+    assert not worker.running
+
+
+def test_an_abort_does_not_wait_for_the_worker_to_have_started() -> None:
+    worker = WorkerProcess(WorkerOptions(grace=3600.0))
+    worker.start()
+    worker.abort()
+    worker.join(60)
+    assert not worker.is_alive()
 
 
 def test_a_signal_may_stop_it_at_any_moment_while_it_is_being_stopped() -> None:

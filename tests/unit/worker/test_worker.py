@@ -17,12 +17,12 @@ from rowmill.core.job import Job
 from rowmill.core.status import JobStatus, PauseReason
 from rowmill.jobs.submit.submit import submit
 from rowmill.ledger.store import Store
-from rowmill.worker import worker as module
 from rowmill.worker.assignment import Assignment, RunResult
-from rowmill.worker.worker import Worker
+from rowmill.worker.worker import Intervals, Worker
 from tests.support.deadline import DEADLINE
 from tests.support.transfers import export
 
+SHORT = Intervals(poll=0.01, maintenance=0.01, store_retry=0.01, lost_job_retry=0.01)
 _names = count()
 
 FUNCTIONS = """
@@ -42,11 +42,6 @@ def functions(here: Path) -> str:
     name = f"worked_{next(_names)}"
     (here / f"{name}.py").write_text(FUNCTIONS)
     return name
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LOOK", 0.01)
 
 
 def table(here: Path, rows: int = 5) -> Path:
@@ -71,7 +66,7 @@ def work(store: Store, until: Callable[[], bool], **more: Any) -> bool:
     """Lets a worker work until the condition holds; returns what its end says."""
 
     async def main() -> bool:
-        worker = Worker(store, **more)
+        worker = Worker(store, intervals=SHORT, **more)
         running = asyncio.create_task(worker.run())
         async with asyncio.timeout(DEADLINE):
             while not until():
@@ -193,7 +188,6 @@ def test_a_store_that_fails_fails_the_job_as_soon_as_it_can_be_written_again(
 ) -> None:
     job = leave(store, engine, here, functions)
     full = StoreError("The disk is full.", "Free some.")
-    monkeypatch.setattr("rowmill.worker.assignment._STORE_REST", 0.01)
     monkeypatch.setattr(store.ledger, "commit", failing(store.ledger.commit, full, 2, 3))
     monkeypatch.setattr(store.control, "release_own_claim", failing(store.control.release_own_claim, full, 1, 2))
     work(store, is_(store, JobStatus.FAILED, job))
@@ -206,8 +200,6 @@ def test_a_store_that_fails_before_the_claim_leaves_the_job_for_a_later_try(
     store: Store, engine: str, here: Path, functions: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = leave(store, engine, here, functions)
-    monkeypatch.setattr(module, "_LOST_REST", 0.01)
-    monkeypatch.setattr(module, "_STORE_REST", 0.01)
     monkeypatch.setattr(store.ledger, "claim", failing(store.ledger.claim, StoreError("Locked."), 1))
     monkeypatch.setattr(store.queue, "waiting", failing(store.queue.waiting, StoreError("Locked."), 1))
     work(store, is_(store, JobStatus.COMPLETED, job))
@@ -236,12 +228,10 @@ def test_the_only_place_is_for_every_type(store: Store, engine: str, here: Path,
 
 
 def test_a_notice_from_another_thread_is_followed_at_once(
-    store: Store, engine: str, here: Path, functions: str, monkeypatch: pytest.MonkeyPatch
+    store: Store, engine: str, here: Path, functions: str
 ) -> None:
-    monkeypatch.setattr(module, "_LOOK", 1000.0)
-
     async def main() -> None:
-        worker = Worker(store)
+        worker = Worker(store, intervals=Intervals(poll=1000.0))
         running = asyncio.create_task(worker.run())
         first = leave(store, engine, here, functions)
         while status(store, first) is JobStatus.PENDING:
@@ -290,7 +280,7 @@ def test_calls_in_flight_get_the_grace_and_are_aborted_then(
     job = leave(store, engine, here, functions, "hangs")
 
     async def main() -> float:
-        worker = Worker(store, grace=0.3)
+        worker = Worker(store, grace=0.3, intervals=SHORT)
         running = asyncio.create_task(worker.run())
         while store.browse.job(job.pk).running < 5:
             await asyncio.sleep(0.01)
@@ -359,17 +349,14 @@ def test_an_export_to_standard_output_is_left_to_the_terminal_that_it_was_starte
     assert store.browse.job(exporting.pk).interrupted
 
 
-def test_chores_are_done_beside_the_jobs_also_after_one_that_fails(
-    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(module, "_CHORES", 0.01)
+def test_maintenance_goes_on_after_a_task_that_fails(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     done: list[int] = []
 
     def breaks() -> None:
         raise ValueError("broken")
 
-    work(store, lambda: len(done) > 2, chores=[breaks, lambda: done.append(1)])
-    assert any(record.message == "chore failed" and record.exc_info for record in caplog.records)
+    work(store, lambda: len(done) > 2, maintenance=[breaks, lambda: done.append(1)])
+    assert any(record.message == "maintenance failed" and record.exc_info for record in caplog.records)
 
 
 def test_the_log_tells_of_jobs_and_failed_rows_but_no_value(
@@ -382,7 +369,7 @@ def test_the_log_tells_of_jobs_and_failed_rows_but_no_value(
     assert store.browse.job(job.pk).pause_reason is PauseReason.FAILURE_SPIKE
     about = [record for record in caplog.records if record.__dict__.get("job") == job.id]
     assert [record.message for record in about] == [
-        "job taken up", *["row failed"] * 3, "job paused by the engine",
+        "job claimed", *["row failed"] * 3, "job paused by the engine",
     ]  # fmt: skip
     assert {record.__dict__["row"] for record in about[1:4]} == {1, 2, 3}
     assert {(record.__dict__["code"], record.__dict__["attempt"]) for record in about[1:4]} == {("function_error", 1)}

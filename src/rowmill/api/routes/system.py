@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter, Response
 
-from rowmill.core.timestamps import utc
 from rowmill.http.access import READ
 from rowmill.http.answers import Answer
 from rowmill.http.context import ContextDep, StoreDep
@@ -10,6 +9,7 @@ from rowmill.http.paging import Cursor, Limit, Pager
 from rowmill.http.problems import ApiError, responses
 from rowmill.shapes.base import Page
 from rowmill.shapes.workers import Health, Worker
+from rowmill.worker.listing import worker_view
 
 router = APIRouter(tags=["system"])
 
@@ -51,10 +51,4 @@ def list_workers(store: StoreDep, limit: Limit = 100, cursor: Cursor = None) -> 
     pager = Pager("workers")
     after = pager.after(cursor, "")
     found = sorted((engine for engine in store.browse.engines() if engine.id > after), key=lambda engine: engine.id)
-    page = pager.page(
-        found[: limit + 1],
-        limit,
-        lambda engine: engine.id,
-        lambda engine: Worker(engine.id, engine.pid, engine.alive, utc(engine.joined_at), engine.jobs),
-    )
-    return Answer(page)
+    return Answer(pager.page(found[: limit + 1], limit, lambda engine: engine.id, worker_view))
