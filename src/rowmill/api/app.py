@@ -34,7 +34,6 @@ _ROUTES = (
     "rowmill.api.routes.events",
     "rowmill.files.routes",
     "rowmill.api.routes.jobs",
-    "rowmill.usage.limit_routes",
     "rowmill.api.routes.results",
     "rowmill.api.routes.rows",
     "rowmill.api.routes.system",
