@@ -42,7 +42,7 @@ def test_a_dataset_that_an_enrichment_works_on_stays(things: Rowmill) -> None:
     job = _shout(things)
     refused = things.run("delete", "things")
     assert refused.code == 2
-    assert f"needed by the enrichment {job}" in refused.complaint
+    assert f"has results of the enrichment {job}" in refused.complaint
     assert _lines(things, "datasets", "records", "results") == [1, 5, 5]
 
     deleted = things.ok("delete", "things", "--with-jobs", "--json").json
