@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import orjson
 
-from rowmill.core.outcome import Done, Outcome, RetryLater, StopJob, Usage
+from rowmill.core.outcome import NO_USAGE, Done, Outcome, RetryLater, StopJob, Usage
 from rowmill.engine.item import AttemptResult, Item
 from rowmill.engine.runtime import Runtime
 from rowmill.plugins.contracts import Processor
@@ -38,8 +38,8 @@ async def attempt(slot: int, item: Item, processor: Processor, timeout: float, r
 def _checked(outcome: Outcome) -> Outcome:
     """Raises ``TypeError`` for what no ledger could hold: a plugin is not bound to its types."""
     if not isinstance(outcome, Outcome):
-        raise TypeError(f"the processor returned {type(outcome).__name__}, which is no outcome")
-    if not isinstance(outcome, StopJob) and not _is_valid(outcome.usage):
+        raise TypeError(f"the processor returned {type(outcome).__name__}, which is not an outcome")
+    if not isinstance(outcome, StopJob) and outcome.usage is not NO_USAGE and not _is_valid(outcome.usage):
         raise ValueError(f"the processor returned an invalid {outcome.usage}")
     if isinstance(outcome, Done):
         orjson.dumps(outcome.values)
