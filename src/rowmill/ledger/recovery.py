@@ -39,15 +39,15 @@ def recover(database: Database, presence: Presence, job: int, now: float) -> Act
         tx.lock("jobs", job)
         claims = tx.execute("SELECT generation, engine FROM claims WHERE job = ?", (job,))
         found = [recover_claim(tx, job, generation, now) for generation, engine in claims if not presence.alive(engine)]
-    for buried in found:
-        _tell(buried)
+    for recovered in found:
+        _log_recovery(recovered)
     return found[-1].obeyed if found else None
 
 
-def _tell(buried: Recovered) -> None:
-    about = {"job": buried.job}
-    _log.warning("a process died while it worked the job", extra={**about, "uncertain": buried.uncertain})
-    for number in buried.failed:
+def _log_recovery(recovered: Recovered) -> None:
+    about = {"job": recovered.job}
+    _log.warning("a process died while it worked the job", extra={**about, "uncertain": recovered.uncertain})
+    for number in recovered.failed:
         _log.warning("row failed", extra={**about, "row": number, "code": "crashed_process"})
 
 
